@@ -1,0 +1,117 @@
+"""What ``emplus fit`` has to say, as text and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TextIO
+
+from emplus._version import __version__
+from emplus.cli.layout import clean, component_table, facts
+from emplus.cli.model_report import describe_model, json_to, standard_deviations
+from emplus.cli.table import Table
+
+__all__ = ["FitReport"]
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """A fit and the table it was made from."""
+
+    table: Table
+    estimator: Any
+    # Covariance structure of the fit on standardized columns, where there was one.
+    standardized: str | None = None
+
+    def text(self) -> str:
+        """For people."""
+        mixture = self.estimator.mixture_
+        components = component_table(
+            self.table.names,
+            mixture.weights,
+            mixture.parameters.means,
+            standard_deviations(mixture),
+        )
+        return f"{self._heading()}\n\n{components}\n\n{facts(self._facts())}"
+
+    def json_writer(self, files: Mapping[str, str]) -> Callable[[TextIO], object]:
+        """For programs; ``files`` are the places of what was written besides."""
+        fit, table = self.estimator.result_, self.table
+        aic, bic = self._criteria()
+        ended = {
+            "outcome": fit.outcome.value,
+            "sentence": fit.outcome.sentence,
+            "log_likelihood_per_row": fit.log_likelihood / fit.total_weight,
+            "aic": aic,
+            "bic": bic,
+            "trace": fit.trace,
+            "runs": [{**asdict(run), "outcome": run.outcome.value} for run in fit.runs],
+        }
+        for name in ("log_likelihood", "log_prior", "objective", "n_iter", "passes", "seconds"):
+            ended[name] = getattr(fit, name)
+        return json_to(
+            {
+                "emplus": __version__,
+                "data": {
+                    "source": table.source,
+                    "rows": len(table.X),
+                    "columns": table.names,
+                    "total_weight": fit.total_weight,
+                    "standardized": self.standardized is not None,
+                },
+                "arguments": self.estimator.get_params(deep=False),
+                "model": describe_model(self.estimator),
+                "fit": ended,
+                "files": dict(files),
+            }
+        )
+
+    def _criteria(self) -> tuple[float, float]:
+        # The log-likelihood is known, so nothing has to pass over the rows again.
+        fit = self.estimator.result_
+        free = self.estimator.mixture_.n_free_parameters
+        aic = -2 * fit.log_likelihood + 2 * free
+        return aic, -2 * fit.log_likelihood + free * math.log(fit.total_weight)
+
+    def _heading(self) -> str:
+        mixture, (n, d) = self.estimator.mixture_, self.table.X.shape
+        k, family = mixture.n_components, mixture.family.name.capitalize()
+        components = "1 component" if k == 1 else f"{k} components"
+        rows, columns = ("1 row" if n == 1 else f"{n:,} rows"), f"{d} column{'s' * (d > 1)}"
+        return f"{family} mixture of {components} on {clean(self.table.source)}: {rows}, {columns}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        fit, mixture = self.estimator.result_, self.estimator.mixture_
+        aic, bic = self._criteria()
+        a_row = fit.log_likelihood / fit.total_weight
+        unit = "a row" if self.table.weights is None else "a unit of weight"
+        lines = [("covariance", mixture.family.config()["covariance_type"])]
+        if self.standardized is not None:
+            lines.append(("standardized", self._standardized()))
+        if self.table.weights is not None:
+            lines.append(("total weight", f"{fit.total_weight:.10g}"))
+        lines += [
+            ("log-likelihood", f"{fit.log_likelihood:.4f}, {a_row:.6f} {unit}"),
+            ("BIC", f"{bic:.4f} (lower is better)"),
+            ("AIC", f"{aic:.4f}"),
+            ("iterations", str(fit.n_iter)),
+            ("outcome", fit.outcome.sentence),
+            ("seconds", f"{fit.seconds:.3g}"),
+        ]
+        if len(fit.runs) > 1:
+            lines.append(("starts", self._starts()))
+        return lines
+
+    def _standardized(self) -> str:
+        here = self.estimator.mixture_.family.config()["covariance_type"]
+        changed = "" if self.standardized == here else f", where {self.standardized} became {here}"
+        return f"fitted on standardized columns; the model is in the units of the data{changed}"
+
+    def _starts(self) -> str:
+        runs = self.estimator.result_.runs
+        ends = Counter(run.outcome.value.replace("_", " ") for run in runs)
+        listed = ", ".join(f"{count} {name}" for name, count in ends.most_common())
+        values = [run.log_likelihood for run in runs]
+        return f"{len(runs)} ({listed}); log-likelihoods {min(values):.4f} to {max(values):.4f}"

@@ -1,0 +1,98 @@
+"""What a model holds, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.cli.layout import clean, component_table, facts, plain
+
+__all__ = ["ModelReport", "column_names", "describe_model", "json_to", "standard_deviations"]
+
+
+def standard_deviations(mixture: Any) -> NDArray[np.floating]:
+    """Standard deviation of each component in each column (k, d)."""
+    means = mixture.parameters.means
+    covariances = mixture.parameters.covariances
+    structure = mixture.family.config()["covariance_type"]
+    if structure in ("full", "tied"):
+        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+    else:
+        variances = covariances[:, None] if structure == "spherical" else covariances
+    return np.broadcast_to(np.sqrt(variances), means.shape)
+
+
+def column_names(estimator: Any) -> list[str]:
+    """The model's column names, or x0, x1, ... where it has none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return [f"x{j}" for j in range(estimator.n_features_in_)]
+    return [str(name) for name in names]
+
+
+def describe_model(estimator: Any) -> dict[str, Any]:
+    """Everything that makes the mixture, fit for JSON once through `plain`."""
+    mixture = estimator.mixture_
+    return {
+        "family": mixture.family.name,
+        "config": mixture.family.config(),
+        "n_components": mixture.n_components,
+        "columns": column_names(estimator),
+        "weights": mixture.weights,
+        "means": mixture.parameters.means,
+        "standard_deviations": standard_deviations(mixture),
+        "covariances": mixture.parameters.covariances,
+    }
+
+
+def json_to(content: dict[str, Any]) -> Callable[[TextIO], object]:
+    """A function that writes ``content`` as JSON, a line at its end."""
+
+    def write(file: TextIO) -> None:
+        json.dump(plain(content), file, indent=1, allow_nan=False)
+        file.write("\n")
+
+    return write
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """A saved model and the header of its file."""
+
+    estimator: Any
+    header: Mapping[str, Any]
+
+    def text(self, place: str) -> str:
+        """For people."""
+        estimator, header = self.estimator, self.header
+        mixture, fit = estimator.mixture_, estimator.result_
+        config = ", ".join(str(value) for value in mixture.family.config().values())
+        table = component_table(
+            column_names(estimator),
+            mixture.weights,
+            mixture.parameters.means,
+            standard_deviations(mixture),
+        )
+        lines = [
+            ("file", clean(place)),
+            ("written by", f"emplus {clean(header['emplus'])}, format {header['format']}"),
+            ("estimator", type(estimator).__name__),
+            ("family", f"{mixture.family.name} ({config})"),
+            ("components", f"{mixture.n_components}, with {mixture.n_features} columns"),
+            ("fitted on", f"{fit.n_rows} rows of total weight {fit.total_weight:.10g}"),
+            ("log-likelihood", f"{fit.log_likelihood:.6f}"),
+            ("iterations", f"{fit.n_iter} in {fit.seconds:.3g} s"),
+            ("outcome", fit.outcome.sentence),
+        ]
+        return f"{facts(lines)}\n\n{table}"
+
+    def json_writer(self) -> Callable[[TextIO], object]:
+        """For programs: the file's header and the model."""
+        header = {key: value for key, value in self.header.items() if key != "digest"}
+        trace = self.estimator.result_.trace
+        return json_to({"header": header, "model": describe_model(self.estimator), "trace": trace})

@@ -1,0 +1,249 @@
+"""File formats of tables, each parsed into `Columns`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from emplus.cli.cells import Columns
+from emplus.errors import DataError, DataWarning
+
+__all__ = ["parse_path", "parse_text"]
+
+_NPY, _ZIP, _PARQUET = b"\x93NUMPY", b"PK\x03\x04", b"PAR1"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BINARY = {".npy": _NPY, ".npz": _ZIP, ".parquet": _PARQUET, ".pq": _PARQUET}
+
+
+def parse_path(place: str, start: bytes, suffix: str) -> Columns:
+    """Parse a file by its first bytes, so that a wrong suffix does no harm.
+
+    Raises
+    ------
+    DataError
+        If it is no table, with what it looks like instead.
+    """
+    source = repr(place)
+    if suffix == ".safetensors" or (start[8:9] == b"{" and start[4:8] == bytes(4)):
+        raise DataError(f"{source} is a saved model, not data; give the data's own file.")
+    if start.startswith(_NPY):
+        return _from_array(source, _load_numpy(place, source))
+    if start.startswith(_ZIP):
+        return _from_array(source, _load_archive(place, source))
+    if start.startswith(_PARQUET):
+        return _load_parquet(place, source)
+    if suffix in _BINARY and start:
+        raise DataError(f"{source} is not a {suffix[1:].upper()} file, or it is damaged.")
+    delimiter = "\t" if suffix in (".tsv", ".tab") else None
+    return parse_text(source, Path(place).read_bytes(), delimiter)
+
+
+def parse_text(source: str, data: bytes, delimiter: str | None = None) -> Columns:
+    """Parse delimited text with a header, or without one where the first row is all numbers.
+
+    Parameters
+    ----------
+    source : str
+        The beginning of every sentence about it.
+    data : bytes
+        UTF-8 or, with a byte order mark, UTF-16.
+    delimiter : str, optional
+        Taken from the first row when not given: comma, tab or semicolon.
+
+    Raises
+    ------
+    DataError
+        If it is empty, no text, or a row has more cells than the header.
+    """
+    data = _as_utf8(source, data)
+    if not data.strip():
+        raise DataError(f"{source} is empty.")
+    delimiter = delimiter or _guess_delimiter(data)
+    try:
+        records = _records(data, delimiter)
+        _, end, header = next(records)
+        _, _, first = next(records, (0, 0, []))
+    except StopIteration:
+        raise DataError(f"{source} is empty.") from None
+    except csv.Error as error:
+        raise DataError(f"{source} cannot be read as a table: {error}.") from None
+    named = not all(_is_number(cell) for cell in header)
+    names = [cell.strip() for cell in header]
+    names = _widened(source, names, first) if named else [f"x{j}" for j in range(len(header))]
+    frame = _read_csv(source, data, end if named else 0, delimiter, len(names))
+
+    def line(row: int) -> int:
+        for number, (at, _, _) in enumerate(_records(data, delimiter), start=-1 if named else 0):
+            if number == row:
+                return at
+        return 0
+
+    return _without_row_names(Columns(source, tuple(names), frame, named, line))
+
+
+def _as_utf8(source: str, data: bytes) -> bytes:
+    try:
+        if data.startswith(_UTF16):
+            return data.decode("utf-16").encode()
+        # A null byte is valid UTF-8 but no table has one; binary files do.
+        if b"\0" in data[:4096]:
+            raise DataError(
+                f"{source} is not a table; tables are CSV, TSV, Parquet, NPY or NPZ files."
+            )
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{source} is no UTF-8 text (see line {line}); save it as UTF-8.") from None
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _guess_delimiter(data: bytes) -> str:
+    first = data.lstrip().splitlines()[0].decode("utf-8", "replace")
+    return max(",\t;", key=first.count)  # max keeps the first of equals, the comma
+
+
+def _records(data: bytes, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Line on which it ends, byte after it, and cells of each record that is not blank."""
+    end = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        for text in io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""):
+            end += len(text.encode())
+            yield text
+
+    reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)
+    for cells in reader:
+        if cells and any(cell.strip() for cell in cells):
+            yield reader.line_num, end, cells
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _widened(source: str, names: list[str], first: list[str]) -> list[str]:
+    """One name for each cell of the first row, which may end in delimiters with nothing behind."""
+    surplus = first[len(names) :]
+    if any(cell.strip() for cell in surplus):
+        raise DataError(f"{source} has {len(names)} column names but {len(first)} cells in row 1.")
+    return names + [""] * len(surplus)
+
+
+def _read_csv(source: str, data: bytes, start: int, delimiter: str, width: int) -> Any:
+    import pandas as pd
+
+    body = io.BytesIO(data)
+    body.seek(start)
+    try:
+        return pd.read_csv(
+            body,
+            sep=delimiter,
+            header=None,
+            names=list(range(width)),
+            index_col=False,
+            skipinitialspace=True,
+            low_memory=False,
+            encoding="utf-8",
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(index=range(0), columns=range(width))
+    except (pd.errors.ParserError, ValueError) as error:
+        _refuse_rows(source, data, start, str(error))
+
+
+def _refuse_rows(source: str, data: bytes, start: int, reason: str) -> NoReturn:
+    import re
+
+    # Lines are pandas' own, counted from where it began to read.
+    skipped = len(data[:start].splitlines())
+    match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
+    if match:
+        expected, line, found = (int(number) for number in match.groups())
+        raise DataError(
+            f"{source} has {found} cells instead of {expected} in line {line + skipped}."
+        ) from None
+    if "inside string" in reason:
+        raise DataError(f"{source} has a quotation mark that is never closed.") from None
+    raise DataError(f"{source} cannot be read as a table: {reason.strip().rstrip('.')}.") from None
+
+
+def _without_row_names(parsed: Columns) -> Columns:
+    """Leave out columns that nobody named: row names in front, nothing at the end."""
+    assert not isinstance(parsed.cells, np.ndarray)
+    nameless = [j for j, name in enumerate(parsed.names) if not name]
+    dropped = [j for j in nameless if j == 0 or parsed.cells.iloc[:, j].isna().all()]
+    if 0 in dropped and len(parsed.names) > 1:
+        warnings.warn(
+            f"The first column of {parsed.source} has no name, so it is taken for row names and "
+            "left out.",
+            DataWarning,
+            stacklevel=2,
+        )
+    kept = [j for j in range(len(parsed.names)) if j not in dropped]
+    names = tuple(parsed.names[j] or f"column {j + 1}" for j in kept)
+    return Columns(parsed.source, names, parsed.cells.iloc[:, kept], parsed.named, parsed.lines)
+
+
+def _load_numpy(place: str, source: str) -> Any:
+    try:
+        return np.load(place, allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError) as error:
+        if "allow_pickle" in str(error):
+            raise DataError(f"{source} holds Python objects, not numbers.") from None
+        raise DataError(f"{source} is a damaged NPY file: {str(error).rstrip('.')}.") from None
+
+
+def _load_archive(place: str, source: str) -> Any:
+    import zipfile
+    import zlib
+
+    try:
+        with np.load(place, allow_pickle=False) as archive:
+            if "X" not in archive.files:
+                held = ", ".join(archive.files[:8]) or "nothing"
+                raise DataError(f"{source} has no array X; it holds {held}.")
+            return archive["X"]
+    except DataError:
+        raise
+    except (ValueError, EOFError, SyntaxError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        if "allow_pickle" in str(error):
+            raise DataError(f"{source} holds Python objects, not numbers.") from None
+        raise DataError(f"{source} is a damaged NPZ file: {str(error).rstrip('.')}.") from None
+
+
+def _from_array(source: str, array: Any) -> Columns:
+    X = np.asarray(array)
+    if X.ndim == 1:
+        X = X[:, None]
+    if X.ndim != 2:
+        raise DataError(f"{source} holds an array of {X.ndim} axes; rows and columns make 2.")
+    return Columns(source, tuple(f"x{j}" for j in range(X.shape[1])), X, named=False)
+
+
+def _load_parquet(place: str, source: str) -> Columns:
+    if find_spec("pyarrow") is None:
+        raise DataError(
+            f"{source} is a Parquet file, and reading those needs pyarrow: "
+            "pip install 'emplus[parquet]'."
+        )
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        frame = pd.read_parquet(place, engine="pyarrow")
+    except (ArrowException, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise DataError(f"{source} is a damaged Parquet file: {reason}.") from None
+    return Columns(source, tuple(str(name) for name in frame.columns), frame, named=True)

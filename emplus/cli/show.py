@@ -1,0 +1,117 @@
+"""``emplus info``, ``plot`` and ``datasets``: what there is to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emplus.cli.outputs import check_outputs, check_picture, echo, write_text
+
+if TYPE_CHECKING:
+    from emplus.cli.table import Table
+
+__all__ = ["datasets", "draw_fit", "info", "plot"]
+
+
+@click.command()
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Everything in the file, as JSON.")
+@click.option("--output", metavar="FILE", help="Write here, not to standard output.")
+def info(model: str, as_json: bool, output: str | None) -> None:
+    """Show what MODEL holds and how it was fitted."""
+    check_outputs({"--output": output}, model)
+    from emplus.cli.model_report import ModelReport
+    from emplus.cli.use import load_model
+    from emplus.io import read_header
+
+    report = ModelReport(load_model(model), read_header(model))
+    if as_json:
+        write_text(output, report.json_writer())
+    elif output is None:
+        echo(report.text(model))
+    else:
+        write_text(output, lambda file: file.write(report.text(model) + "\n"))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--output", metavar="PNG", required=True, help="Draw here (.png, .svg or .pdf).")
+@click.option("--trace", metavar="PNG", help="Draw the objective at each pass of the fit, too.")
+@click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
+@click.option("--columns", metavar="A,B,...", help="Columns to use.")
+def plot(
+    model: str,
+    data: str,
+    output: str,
+    trace: str | None,
+    weights_column: str | None,
+    columns: str | None,
+) -> None:
+    """Draw MODEL over DATA."""
+    places: dict[str, str | None] = {"--output": output, "--trace": trace}
+    check_outputs(places, data)
+    check_outputs(places, model)
+    for option, place in places.items():
+        check_picture(option, place)
+    from emplus.cli.use import load_model, model_table
+
+    estimator = load_model(model)
+    draw_fit(estimator, model_table(estimator, data, columns, weights_column), output)
+    echo(f"Picture  {output}")
+    if trace is not None:
+        draw_trace(estimator, trace)
+        echo(f"Trace    {trace}")
+
+
+def draw_fit(estimator: Any, table: Table, place: str) -> None:
+    """Draw a fit, whole or not at all."""
+    from emplus.io import replacing
+    from emplus.plotting import plot_fit
+
+    with replacing(place) as temporary:
+        plot_fit(
+            estimator,
+            table.X,
+            temporary,
+            feature_names=list(table.names),
+            sample_weight=table.weights,
+        )
+
+
+def draw_trace(estimator: Any, place: str) -> None:
+    """Draw the objective at each pass, whole or not at all."""
+    from emplus.io import replacing
+    from emplus.plotting import plot_trace
+
+    with replacing(place) as temporary:
+        plot_trace(estimator.result_, temporary)
+
+
+@click.command()
+def datasets() -> None:
+    """List the data sets that DATA may name, and which of them are here."""
+    from emplus.datasets import describe
+
+    rows = [
+        (
+            row.name,
+            _count(row.n),
+            _count(row.d),
+            "yes" if row.here else "no",
+            row.description,
+        )
+        for row in describe()
+    ]
+    heads = ("name", "rows", "columns", "here", "description")
+    widths = [max(len(row[j]) for row in [heads, *rows]) for j in range(4)]
+    for name, n, d, here, description in [heads, *rows]:
+        cells = [name.ljust(widths[0]), n.rjust(widths[1]), d.rjust(widths[2])]
+        echo("  ".join([*cells, here.ljust(widths[3]), description]).rstrip())
+    if not all(row[3] == "yes" for row in rows):
+        echo("\nOthers: put NAME.npz or NAME.csv into the folder that EMPLUS_DATA names.")
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else str(number)

@@ -1,0 +1,224 @@
+"""Tables from files: numbers with column names, or one sentence about the first thing wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.cli.cells import Columns, numbers
+from emplus.errors import ArgumentError, DataError, UnknownNameError
+
+__all__ = ["Table", "read_table", "split_names"]
+
+_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".parquet", ".pq", ".npy", ".npz")
+_START = 64
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to fit or to score.
+
+    Parameters
+    ----------
+    source : str
+        Where they come from, in words for a report.
+    X : (n, d) ndarray
+        float32 where the file holds float32, float64 otherwise; finite.
+    names : tuple of str
+        One name for each column.
+    named : bool
+        Whether the names are the data's own; otherwise they are x0, x1, ...
+    weights : (n,) ndarray or None
+    """
+
+    source: str
+    X: NDArray[np.floating]
+    names: tuple[str, ...]
+    named: bool
+    weights: NDArray[np.float64] | None = None
+
+    def matched(self, names: Sequence[str] | None, n_features: int) -> Table:
+        """The columns in the order in which a model was fitted.
+
+        Parameters
+        ----------
+        names : sequence of str or None
+            The model's column names, None where it has none.
+        n_features : int
+            The number of its columns.
+
+        Raises
+        ------
+        DataError
+            If the columns are others than the model's.
+        """
+        if names is None or not self.named:
+            if self.X.shape[1] != n_features:
+                raise DataError(
+                    f"{self.source} has {self.X.shape[1]} columns, but the model was fitted on "
+                    f"{n_features}; choose them with --columns."
+                )
+            return self
+        _check_same(self.source, self.names, names)
+        order = [self.names.index(name) for name in names]
+        if order == list(range(n_features)):
+            return self
+        return Table(self.source, self.X[:, order], tuple(names), True, self.weights)
+
+
+def _check_same(source: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in set(found)]
+    extra = [name for name in found if name not in set(wanted)]
+    if missing:
+        raise DataError(
+            f"{source} lacks the column{'s' * (len(missing) > 1)} {_listed(missing)} that the "
+            f"model was fitted on; it has {_listed(found)}."
+        )
+    if extra:
+        raise DataError(
+            f"{source} has the column{'s' * (len(extra) > 1)} {_listed(extra)} that the model was "
+            f"not fitted on; choose the model's with --columns {join_names(wanted)!r}."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:8])
+    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def split_names(text: str) -> list[str]:
+    """Column names from a comma-separated list; a name with a comma stands in double quotes.
+
+    Examples
+    --------
+    >>> split_names('a, "b, c"')
+    ['a', 'b, c']
+    """
+    import csv
+
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names):
+        raise ArgumentError(f"--columns {text!r} is not a list of names like a,b,c.")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ArgumentError(f"--columns names {_listed(repeated)} more than once.")
+    return names
+
+
+def join_names(names: Sequence[str]) -> str:
+    """The list that `split_names` splits."""
+    import csv
+    import io
+
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(names[:50])
+    return buffer.getvalue().strip() + (",..." if len(names) > 50 else "")
+
+
+def read_table(
+    place: str, columns: Sequence[str] | None = None, weights_column: str | None = None
+) -> Table:
+    """Read a table from a file, a data set's name, or ``-`` for standard input.
+
+    Parameters
+    ----------
+    place : str
+        CSV, TSV, Parquet, NPY, NPZ with an array X, a name of `emplus.datasets`, or ``-``.
+    columns : sequence of str, optional
+        The columns to keep, in that order; all but the weights when not given.
+    weights_column : str, optional
+        The column that holds row weights.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or a cell in the chosen columns is no finite number.
+    UnknownNameError
+        If a column, or the data set, is not known.
+    """
+    parsed = _parse(place)
+    if not parsed.names:
+        raise DataError(f"{parsed.source} has no columns.")
+    if weights_column is not None and columns is not None and weights_column in columns:
+        raise ArgumentError(f"Column {weights_column!r} cannot be data and weights at once.")
+    chosen = [name for name in parsed.names if name != weights_column]
+    chosen = list(columns) if columns is not None else chosen
+    for name in [*chosen, *([] if weights_column is None else [weights_column])]:
+        _check_name(parsed, name)
+    if not chosen:
+        raise DataError(f"{parsed.source} has no columns besides the weights.")
+    if parsed.n_rows == 0:
+        raise DataError(f"{parsed.source} has a header but no rows.")
+    weights = None if weights_column is None else _weights(parsed, weights_column)
+    return Table(parsed.source, numbers(parsed, chosen), tuple(chosen), parsed.named, weights)
+
+
+def _check_name(parsed: Columns, name: str) -> None:
+    count = list(parsed.names).count(name)
+    if count == 0:
+        raise UnknownNameError(f"column of {parsed.source}", name, parsed.names)
+    if count > 1:
+        raise DataError(f"{parsed.source} has {count} columns named {name!r}; rename all but one.")
+
+
+def _weights(parsed: Columns, name: str) -> NDArray[np.float64]:
+    weights = numbers(parsed, [name], "Weights column")[:, 0].astype(np.float64)
+    bad = np.flatnonzero(weights < 0)
+    if len(bad):
+        raise DataError(
+            f"Weights column {name!r} of {parsed.source} is negative ({weights[bad[0]]:g}) in "
+            f"{parsed.where(int(bad[0]))}; weights must be 0 or more."
+        )
+    if not weights.any():
+        raise DataError(f"Weights column {name!r} of {parsed.source} is 0 in every row.")
+    return weights
+
+
+def _parse(place: str) -> Columns:
+    from emplus.cli import parsers
+
+    if place == "-":
+        return parsers.parse_text("standard input", sys.stdin.buffer.read())
+    path = Path(place)
+    if path.is_dir() and not _may_be_name(place):
+        raise DataError(f"{place!r} is a folder, not a table.")
+    if path.exists() and not path.is_dir():
+        return _parse_file(parsers, place)
+    if not _may_be_name(place):
+        raise DataError(f"There is no file {place!r}.")
+    return _parse_dataset(place)
+
+
+def _may_be_name(place: str) -> bool:
+    # A separator or a table's suffix says that a file was meant, so a missing one is no name.
+    separators = [os.sep] + ([os.altsep] if os.altsep else [])
+    if any(separator in place for separator in separators):
+        return False
+    return not place.lower().endswith((*_SUFFIXES, ".safetensors"))
+
+
+def _parse_file(parsers: Any, place: str) -> Columns:
+    with open(place, "rb") as file:
+        start = file.read(_START)
+        # A pipe such as <(zcat table.gz) gives its bytes once, so they are read here and now.
+        if not file.seekable():
+            parsed: Columns = parsers.parse_text(repr(place), start + file.read())
+            return parsed
+    suffix = Path(place).suffix.lower()
+    parsed = parsers.parse_path(place, start, suffix)
+    return parsed
+
+
+def _parse_dataset(name: str) -> Columns:
+    from emplus import datasets
+
+    dataset = datasets.load(name)
+    X = np.asarray(dataset.X)
+    return Columns(f"data set {name!r}", tuple(dataset.feature_names), X, named=True, lines=None)

@@ -1,0 +1,152 @@
+"""``emplus predict``, ``score`` and ``sample``: a saved model at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emplus.cli.outputs import check_outputs, write_text
+
+if TYPE_CHECKING:
+    from emplus.cli.table import Table
+
+__all__ = ["as_rows", "load_model", "model_table", "predict", "sample", "score"]
+
+_OUTPUT = click.option("--output", metavar="FILE", help="Write here, not to standard output.")
+_COLUMNS = click.option("--columns", metavar="A,B,...", help="Columns to use.")
+
+
+def as_rows(table: Table) -> Any:
+    """What an estimator takes: a data frame where the columns have names of their own."""
+    if not table.named:
+        return table.X
+    import pandas as pd
+
+    return pd.DataFrame(table.X, columns=list(table.names))
+
+
+def load_model(place: str) -> Any:
+    """The saved estimator, or a hint where model and data were given the wrong way round."""
+    from emplus.errors import ModelFileError
+    from emplus.io import load
+
+    try:
+        return load(place)
+    except ModelFileError as error:
+        raise ModelFileError(f"{error} MODEL is a file that 'emplus fit --output' wrote.") from None
+
+
+def model_table(
+    estimator: Any, data: str, columns: str | None, weights_column: str | None = None
+) -> Table:
+    """The data's columns in the order in which the model was fitted."""
+    from emplus.cli.table import read_table, split_names
+
+    chosen = None if columns is None else split_names(columns)
+    table = read_table(data, chosen, weights_column)
+    names = getattr(estimator, "feature_names_in_", None)
+    wanted = None if names is None else [str(name) for name in names]
+    return table.matched(wanted, estimator.n_features_in_)
+
+
+def _rows_for(estimator: Any, table: Table) -> Any:
+    # A model without column names takes bare numbers, and one with names takes them by name.
+    if getattr(estimator, "feature_names_in_", None) is None:
+        return table.X
+    import pandas as pd
+
+    return pd.DataFrame(table.X, columns=list(estimator.feature_names_in_))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--proba", is_flag=True, help="Probabilities of all components, not labels.")
+@_COLUMNS
+@_OUTPUT
+def predict(model: str, data: str, proba: bool, columns: str | None, output: str | None) -> None:
+    """Assign each row of DATA to a component of MODEL, as CSV."""
+    check_outputs({"--output": output}, data)
+    check_outputs({"--output": output}, model)
+    estimator = load_model(model)
+    rows = _rows_for(estimator, model_table(estimator, data, columns))
+    import pandas as pd
+
+    if proba:
+        values = estimator.predict_proba(rows)
+        names = [f"component_{j}" for j in range(values.shape[1])]
+        frame = pd.DataFrame(values, columns=names)
+    else:
+        frame = pd.DataFrame({"label": estimator.predict(rows)})
+    _write_frame(frame, output)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--rows", "by_row", is_flag=True, help="The log density of each row, as CSV.")
+@click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
+@_COLUMNS
+@_OUTPUT
+def score(
+    model: str,
+    data: str,
+    by_row: bool,
+    weights_column: str | None,
+    columns: str | None,
+    output: str | None,
+) -> None:
+    """Say how likely DATA is under MODEL, in nats."""
+    check_outputs({"--output": output}, data)
+    check_outputs({"--output": output}, model)
+    estimator = load_model(model)
+    table = model_table(estimator, data, columns, weights_column)
+    rows = _rows_for(estimator, table)
+    if by_row:
+        import pandas as pd
+
+        _write_frame(pd.DataFrame({"log_density": estimator.score_samples(rows)}), output)
+        return
+    mean = float(estimator.score(rows, sample_weight=table.weights))
+    n = len(table.X)
+    total = float(n if table.weights is None else table.weights.sum())
+    lines = [("rows", f"{n}")]
+    if table.weights is not None:
+        lines.append(("total weight", f"{total:.10g}"))
+    unit = "row" if table.weights is None else "unit of weight"
+    lines.append((f"mean log-likelihood a {unit}", f"{mean:.10g}"))
+    lines.append(("total log-likelihood", f"{mean * total:.10g}"))
+    width = max(len(name) for name, _ in lines)
+    text = "".join(f"{name:<{width}}  {value}\n" for name, value in lines)
+    write_text(output, lambda file: file.write(text))
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "-n", "n_rows", type=click.IntRange(min=1), default=1, show_default=True, help="Rows to draw."
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same rows.")
+@click.option("--labels", is_flag=True, help="Add a column with the component of each row.")
+@_OUTPUT
+def sample(model: str, n_rows: int, seed: int | None, labels: bool, output: str | None) -> None:
+    """Draw new rows from MODEL, as CSV."""
+    check_outputs({"--output": output}, model)
+    estimator = load_model(model)
+    import pandas as pd
+
+    X, drawn = estimator.sample(n_rows, random_state=seed)
+    names = getattr(estimator, "feature_names_in_", None)
+    columns = [f"x{j}" for j in range(X.shape[1])] if names is None else list(names)
+    frame = pd.DataFrame(X, columns=columns)
+    if labels:
+        column = "label"
+        while column in columns:
+            column += "_"
+        frame[column] = drawn
+    _write_frame(frame, output)
+
+
+def _write_frame(frame: Any, output: str | None) -> None:
+    write_text(output, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))

@@ -1,0 +1,1 @@
+"""Where rows live: blocks of them, and sums over the blocks."""

@@ -1,0 +1,64 @@
+"""The contract of a data source: rows in blocks, and sums over them in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.numerics.moments import Moments
+
+__all__ = ["Array", "Block", "Source"]
+
+Array = NDArray[np.floating]
+
+
+class Block(NamedTuple):
+    """Some consecutive rows: X (b, d), their weights (b,) or None for ones, where they start."""
+
+    X: Array
+    weight: Array | None
+    start: int
+
+
+class Source(Protocol):
+    """Rows that can be passed over again and again.
+
+    The blocks depend on the data alone, never on the number of workers, and sums are taken in
+    block order, so a fit gives the same bits whatever runs it.
+    """
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64: what the blocks hold."""
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the row weights; the number of rows where there are none."""
+
+    def reduce(
+        self, function: Callable[[Block], tuple[Array, ...]], width: int
+    ) -> tuple[Array, ...]:
+        """The sum over blocks of the new arrays that ``function`` gives for each.
+
+        ``width`` is how many numbers the function holds for each row; it sets the block's length.
+        """
+
+    def map_rows(self, function: Callable[[Array], Array]) -> Array:
+        """``function`` of each block of rows, its answers (b, ...) in the order of the rows."""
+
+    def moments(self, *, full: bool) -> Moments:
+        """Weighted moments of all rows, taken once."""
+
+    def take(self, rows: NDArray[np.integer]) -> tuple[Array, Array | None]:
+        """Some of the rows and their weights."""

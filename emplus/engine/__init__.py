@@ -1,0 +1,1 @@
+"""The one loop, its step rules, what ends it and what watches it."""

@@ -1,0 +1,97 @@
+"""What is fitted to what: a family, a data source, a prior; and one pass over the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.data.base import Block, Source
+from emplus.families.base import Family, Kernel, Statistics
+from emplus.mixture import Mixture
+from emplus.numerics.logspace import log_normalize, log_or_minus_infinity
+from emplus.numerics.moments import Moments
+
+__all__ = ["Problem", "State"]
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class State:
+    """A mixture together with its own objective, and the statistics for the next step.
+
+    ``log_likelihood`` and ``log_prior`` are totals in nats and belong to ``mixture``, not to the
+    parameters one step earlier.
+    """
+
+    mixture: Mixture
+    log_likelihood: float
+    log_prior: float
+    statistics: Statistics
+    iteration: int = 0
+
+    @property
+    def objective(self) -> float:
+        """Log-likelihood plus log prior: what EM raises."""
+        return self.log_likelihood + self.log_prior
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A family to be fitted to a data source under a prior.
+
+    The objective is sum_i w_i log p(x_i) + log prior(parameters); the prior on the mixing weights
+    is flat.
+    """
+
+    family: Family
+    source: Source
+    prior: Any
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Moments of the data, which place the reference point and scale the prior."""
+        return self.source.moments(full=self.family.needs_full_scatter)
+
+    def evaluate(self, mixture: Mixture, iteration: int = 0) -> State:
+        """One pass over the rows: the mixture's objective and its expected statistics."""
+        kernel = self.family.kernel(
+            mixture.parameters, mixture.log_weights, self.moments, self.source.dtype
+        )
+        width = kernel.width
+        log_likelihood, *sums = self.source.reduce(lambda block: _block_sums(kernel, block), width)
+        return State(
+            mixture,
+            float(log_likelihood[0]) + kernel.log_common,
+            self.family.log_prior(mixture.parameters, self.prior),
+            kernel.statistics(tuple(sums)),
+            iteration,
+        )
+
+    def maximize(self, statistics: Statistics) -> Mixture:
+        """The M step: weights in proportion to the rows, parameters by the family."""
+        parameters = self.family.maximize(statistics, self.prior)
+        weight = statistics.weight
+        return Mixture(self.family, log_or_minus_infinity(weight / weight.sum()), parameters)
+
+    def estimate(self, X: Array, resp: Array) -> Mixture:
+        """A first mixture from weighted responsibilities (n, k) of some rows X (n, d)."""
+        weight = resp.sum(axis=0)
+        parameters = self.family.estimate(X, resp, self.prior)
+        return Mixture(self.family, log_or_minus_infinity(weight / weight.sum()), parameters)
+
+
+def _block_sums(kernel: Kernel, block: Block) -> tuple[Array, ...]:
+    rows = kernel.encode(block.X)
+    resp = kernel.log_joint(rows)
+    log_density = log_normalize(resp)
+    if block.weight is None:
+        log_likelihood = log_density.sum(dtype=np.float64)
+    else:
+        log_likelihood = log_density @ block.weight
+        resp *= block.weight.astype(resp.dtype)[:, None]
+    return np.atleast_1d(log_likelihood), *kernel.sums(rows, resp)

@@ -1,0 +1,326 @@
+"""What every mixture estimator shares."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emplus.data.memory import ArraySource
+from emplus.engine.loop import Engine, Stopping
+from emplus.engine.observers import Observer, Printer
+from emplus.engine.outcome import Outcome
+from emplus.engine.problem import Problem
+from emplus.errors import DataError, DataWarning, FitWarning
+from emplus.estimators.validation import (
+    check_number,
+    check_positive_int,
+    check_rows_finite,
+    check_sample_weight,
+    check_spread,
+    column_name,
+    make_rng,
+    spread_fits,
+)
+from emplus.families.base import Family
+from emplus.mixture import Mixture
+from emplus.numerics.logspace import log_normalize
+from emplus.search.base import Search
+from emplus.search.fit import Fit
+from emplus.search.registry import make_search
+from emplus.starts.base import Start
+from emplus.starts.given import GivenMixture
+
+__all__ = ["MixtureEstimator", "say"]
+
+Array = NDArray[np.floating]
+
+
+class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """Fit, score, assign and sample: everything that does not depend on the family."""
+
+    # Set by the constructors of the subclasses, as scikit-learn wants it.
+    n_components: int
+    tol: float
+    reg_covar: float
+    max_iter: int
+    n_init: int
+    random_state: Any
+    warm_start: bool
+    verbose: int
+    verbose_interval: int
+    search: str | Search
+    n_jobs: int | None
+    observers: Sequence[Observer] | None
+
+    # Set by fit.
+    mixture_: Mixture
+    result_: Fit
+    n_features_in_: int
+
+    @abstractmethod
+    def _family(self) -> Family:
+        """The family that the arguments ask for."""
+
+    @abstractmethod
+    def _start(self, n_features: int) -> Start:
+        """The start that the arguments ask for."""
+
+    @abstractmethod
+    def _publish(self) -> None:
+        """Set the family's own fitted attributes from ``mixture_``."""
+
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture to the rows of ``X``.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            float32 is worked on as float32 (sums are float64), everything else as float64.
+        y : None
+            Ignored.
+        sample_weight : (n,) array_like, optional
+            Weight 0 is as if the row were absent, weight 2 as if it stood there twice.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If the rows cannot be fitted: NaN, infinity, fewer rows than components, ...
+        ArgumentError
+            If an argument is not what the fit can use.
+        FitError
+            If every start failed, which the default prior rules out.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the iterations ran out.
+        DataWarning
+            If columns are constant or collinear (the fit goes on).
+        FitWarning
+            If components ended empty, or some of the starts failed.
+        """
+        k = check_positive_int("n_components", self.n_components)
+        source = self._source(X, sample_weight, k)
+        family = self._family()
+        strength = check_number("reg_covar", self.reg_covar)
+        moments = source.moments(full=family.needs_full_scatter)
+        problem = Problem(family, source, family.default_prior(moments, strength))
+        start = self._start(source.n_features)
+        if self.warm_start and hasattr(self, "mixture_"):
+            start = GivenMixture(self.mixture_)
+        fit = self._searched()(
+            self._engine(source.total_weight),
+            problem,
+            lambda rng: start(problem, k, rng),
+            make_rng(self.random_state),
+        )
+        self._adopt(fit)
+        self._warn(problem)
+        return self
+
+    def _source(self, X: ArrayLike, sample_weight: ArrayLike | None, k: int) -> ArraySource:
+        rows = validate_data(
+            self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=1
+        )
+        names = getattr(self, "feature_names_in_", None)
+        weight = check_sample_weight(sample_weight, len(rows))
+        if weight is not None and not weight.all():
+            rows, weight = rows[weight > 0], weight[weight > 0]
+        check_rows_finite(rows, names)
+        if len(rows) < k:
+            counted = "" if sample_weight is None else " with a weight above 0"
+            raise DataError(
+                f"n_samples = {len(rows)} rows{counted} cannot hold n_components = {k}; "
+                "give more rows or ask for fewer components."
+            )
+        source = ArraySource(rows, weight, self.n_jobs)
+        moments = source.moments(full=False)
+        if rows.dtype == np.float32 and not spread_fits(moments, 4):
+            source = ArraySource(rows.astype(np.float64), weight, self.n_jobs)
+        check_spread(moments, 8, names)
+        return source
+
+    def _searched(self) -> Search:
+        n_init = check_positive_int("n_init", self.n_init)
+        return make_search(self.search, n_init) if isinstance(self.search, str) else self.search
+
+    def _engine(self, total_weight: float) -> Engine:
+        observers = tuple(self.observers or ())
+        if self.verbose:
+            observers += (Printer(int(self.verbose_interval), total_weight),)
+        tol = check_number("tol", self.tol)
+        max_iter = check_positive_int("max_iter", self.max_iter)
+        return Engine(stopping=Stopping(tol, max_iter), observers=observers)
+
+    def _adopt(self, fit: Fit) -> None:
+        self.mixture_, self.result_ = fit.mixture, fit
+        self.converged_ = fit.outcome is Outcome.CONVERGED
+        self.n_iter_ = fit.n_iter
+        self.lower_bound_ = fit.log_likelihood / fit.total_weight
+        self.lower_bounds_ = [value / fit.total_weight for value in fit.log_likelihoods]
+        self._publish()
+
+    def _warn(self, problem: Problem) -> None:
+        names = getattr(self, "feature_names_in_", None)
+        constant = np.flatnonzero(problem.moments.constant)
+        if len(constant) == problem.source.n_features:
+            say(DataWarning, "All rows are equal: every component describes the same point.")
+        elif len(constant):
+            listed = ", ".join(column_name(int(c), names) for c in constant[:5])
+            more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
+            say(DataWarning, f"Constant in every row: {listed}{more}. It tells nothing apart.")
+        self._warn_of_family(problem)
+        fit = self.result_
+        failed = [run for run in fit.runs if not run.outcome.usable]
+        if failed:
+            listed = "; ".join(
+                f"start {run.start}, component {run.component}: {run.outcome.value}"
+                for run in failed[:5]
+            )
+            say(FitWarning, f"{len(failed)} of {len(fit.runs)} starts failed ({listed}).")
+        light = np.flatnonzero(self.mixture_.weights * fit.total_weight < 1e-3)
+        if len(light):
+            listed = ", ".join(map(str, light[:5]))
+            say(
+                FitWarning,
+                f"Empty at the end: component {listed}. Ask for fewer components, or try other "
+                "starts with n_init.",
+            )
+        if fit.outcome is not Outcome.CONVERGED:
+            kind = FitWarning if fit.outcome is Outcome.INTERRUPTED else ConvergenceWarning
+            say(kind, f"After {fit.n_iter} iterations: {fit.outcome.sentence}")
+
+    def _warn_of_family(self, problem: Problem) -> None:
+        """Warn of what only the family can see in the data."""
+
+    def fit_predict(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.intp]:
+        """Fit, and give the most responsible component of each row (n,)."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
+        """The most responsible component of each row (n,)."""
+        return np.argmax(self._log_joint(X), axis=1)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Responsibilities of the components for each row (n, k); rows sum to 1."""
+        joint = self._log_joint(X)
+        log_normalize(joint)
+        return joint
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Log density of each row (n,), in nats."""
+        return self._rows(X).map_rows(self.mixture_.log_density)
+
+    def score(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Weighted mean of the log densities of the rows, in nats a row."""
+        log_density = self.score_samples(X)
+        weight = check_sample_weight(sample_weight, len(log_density))
+        return float(np.average(log_density, weights=weight))
+
+    def sample(
+        self, n_samples: int = 1, random_state: Any = None
+    ) -> tuple[Array, NDArray[np.intp]]:
+        """Draw rows and the component of each.
+
+        ``random_state`` belongs to the call: without one, every call draws other rows.
+        """
+        check_is_fitted(self)
+        return self.mixture_.sample(check_positive_int("n_samples", n_samples), make_rng(random_state))
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike's criterion on ``X``, lower is better."""
+        total, _, _ = self._totals(X, sample_weight)
+        return -2.0 * total + 2.0 * self.mixture_.n_free_parameters
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Schwarz's criterion on ``X``, lower is better; rows are counted by their weights."""
+        total, weight, _ = self._totals(X, sample_weight)
+        return -2.0 * total + self.mixture_.n_free_parameters * float(np.log(weight))
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood on ``X`` (Biernacki, Celeux & Govaert 2000).
+
+        BIC plus twice the surprise of giving each row to its most responsible component, as
+        mclust counts it; lower is better. It prefers components that do not overlap.
+        """
+        _, _, surprise = self._totals(X, sample_weight)
+        return self.bic(X, sample_weight) + 2.0 * surprise
+
+    def _totals(
+        self, X: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[float, float, float]:
+        joint = self._log_joint(X)
+        weight = check_sample_weight(sample_weight, len(joint))
+        counts = np.ones(len(joint)) if weight is None else weight
+        log_density = log_normalize(joint)
+        surprise = -float(np.log(joint.max(axis=1)) @ counts)
+        return float(log_density @ counts), float(counts.sum()), surprise
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted model to a file; see `emplus.io.save`."""
+        from emplus.io import save
+
+        check_is_fitted(self)
+        save(self, path)
+
+    def _restore(
+        self,
+        mixture: Mixture,
+        summary: Mapping[str, Any],
+        feature_names: Sequence[str] | None,
+        trace: Array,
+    ) -> None:
+        """Become the fitted estimator that a model file describes."""
+        self.n_features_in_ = mixture.n_features
+        if feature_names is not None:
+            self.feature_names_in_ = np.asarray(feature_names, dtype=object)
+        values = tuple(float(value) for value in trace)
+        outcome = Outcome(summary["outcome"])
+        fit = Fit(
+            mixture=mixture,
+            log_likelihood=float(summary["log_likelihood"]),
+            log_prior=float(summary["log_prior"]),
+            outcome=outcome,
+            n_iter=int(summary["n_iter"]),
+            passes=int(summary.get("passes", len(values))),
+            trace=values,
+            log_likelihoods=values,
+            runs=(),
+            seconds=float(summary["seconds"]),
+            n_rows=int(summary["n_rows"]),
+            total_weight=float(summary["total_weight"]),
+        )
+        self._adopt(fit)
+
+    def _rows(self, X: ArrayLike) -> ArraySource:
+        check_is_fitted(self)
+        rows = validate_data(
+            self, X, reset=False, dtype=[np.float64, np.float32], ensure_all_finite=False
+        )
+        check_rows_finite(rows, getattr(self, "feature_names_in_", None))
+        return ArraySource(rows, n_jobs=self.n_jobs)
+
+    def _log_joint(self, X: ArrayLike) -> Array:
+        return self._rows(X).map_rows(self.mixture_.log_joint)
+
+
+def say(kind: type[Warning], sentence: str) -> None:
+    """Warn at the line that called ``fit``."""
+    warnings.warn(sentence, kind, stacklevel=4)

@@ -1,0 +1,240 @@
+"""The Gaussian mixture that scikit-learn's users know, on the engine of emplus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emplus.engine.observers import Observer
+from emplus.engine.problem import Problem
+from emplus.errors import ArgumentError, DataWarning
+from emplus.estimators.base import MixtureEstimator, say
+from emplus.estimators.validation import column_name, given_array
+from emplus.families.gaussian import Gaussian
+from emplus.families.registry import make_covariance
+from emplus.search.base import Search
+from emplus.starts.base import Start
+from emplus.starts.given import GivenGaussian
+from emplus.starts.registry import make_start
+
+__all__ = ["GaussianMixture"]
+
+Array = NDArray[np.floating]
+
+
+class GaussianMixture(MixtureEstimator):
+    r"""Mixture of Gaussians.
+
+    Takes the place of `sklearn.mixture.GaussianMixture`: the same arguments, attributes and
+    conventions, so that only the import line changes.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components k.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Each component its own matrix, one shared matrix, variances by column, one variance.
+    tol : float, default=1e-6
+        The fit has converged when the objective changes by no more than this, in nats a row.
+        (scikit-learn's 1e-3 often stops while the parameters still move.)
+    reg_covar : float, default=1e-3
+        Strength m of the prior, in rows: each component is fitted as if it had seen m more rows,
+        spread like the whole data. The covariance is :math:`(S_j + m V)/(n_j + m)` with S_j the
+        component's scatter and V the variances of the columns, and the prior's density is part of
+        the objective, which therefore never falls. It follows the units of each column; in
+        scikit-learn the number is an absolute variance added outside the objective. 0 is maximum
+        likelihood, where a component may collapse and its start then counts as failed.
+    max_iter : int, default=1000
+        Most iterations of one start.
+    n_init : int, default=1
+        Number of starts; ``result_.runs`` keeps how each one ended.
+    init_params : {'k-means++', 'kmeans', 'random', 'random_from_data'} or Start
+        Where a start comes from: far-apart rows, k-means, random responsibilities, random rows;
+        or an object of `emplus.starts`, such as ``GivenLabels(labels)``.
+    weights_init : (k,) array_like, optional
+    means_init : (k, d) array_like, optional
+    precisions_init : array_like, optional
+        Starting values; what is not given comes from ``init_params``.
+    random_state : int, RandomState, Generator or None
+        The same seed gives the same bits, whatever ``n_jobs`` is.
+    warm_start : bool, default=False
+        Start from the previous fit.
+    verbose : int, default=0
+        Above 0, print a line every ``verbose_interval`` iterations.
+    verbose_interval : int, default=10
+    search : {'em'} or Search, default='em'
+        How the best optimum is searched for.
+    n_jobs : int, optional
+        Threads; None or -1 for every core.
+    observers : sequence of Observer, optional
+        Called with every state of every run.
+
+    Attributes
+    ----------
+    weights_ : (k,) ndarray
+    means_ : (k, d) ndarray
+    covariances_ : ndarray
+        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical.
+    precisions_ : ndarray
+        Inverse covariances, in the same shapes.
+    precisions_cholesky_ : ndarray
+        Upper triangular factors U, precision = U U'.
+    converged_ : bool
+    n_iter_ : int
+    lower_bound_ : float
+        Log-likelihood a row of the fitted parameters themselves (not of one step earlier).
+    lower_bounds_ : list of float
+        The same at every pass, the start's first.
+    mixture_ : Mixture
+        The fit as a value that scores, samples, marginalizes, conditions.
+    result_ : Fit
+        The search's record: outcome, objective, trace, every run.
+    n_features_in_ : int
+    feature_names_in_ : (d,) ndarray of str
+        Only after a fit on a data frame.
+
+    See Also
+    --------
+    emplus.mixture.Mixture : the fitted value.
+
+    Notes
+    -----
+    An iteration costs O(n k d^2) for full covariances, O(n k d) for the others, and memory for
+    one block of rows a thread. EM: Dempster, Laird & Rubin (1977).
+
+    Examples
+    --------
+    >>> from emplus import GaussianMixture, datasets
+    >>> X = datasets.load("faithful").X
+    >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> gm.means_[gm.means_[:, 0].argsort()].round(2).tolist()
+    [[2.04, 54.48], [4.29, 79.97]]
+    >>> gm.predict([[2.0, 50.0], [4.5, 80.0]]).tolist() in ([0, 1], [1, 0])
+    True
+    """
+
+    weights_: Array
+    means_: Array
+    covariances_: Array
+    precisions_cholesky_: Array
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-6,
+        reg_covar: float = 1e-3,
+        max_iter: int = 1000,
+        n_init: int = 1,
+        init_params: str | Start = "k-means++",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        search: str | Search = "em",
+        n_jobs: int | None = None,
+        observers: Sequence[Observer] | None = None,
+    ):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.search = search
+        self.n_jobs = n_jobs
+        self.observers = observers
+
+    def _family(self) -> Gaussian:
+        return Gaussian(make_covariance(self.covariance_type))
+
+    def _start(self, n_features: int) -> Start:
+        start = make_start(self.init_params) if isinstance(self.init_params, str) else self.init_params
+        weights, means, precisions = self._given(n_features)
+        if weights is None and means is None and precisions is None:
+            return start
+        return GivenGaussian(start, weights, means, precisions)
+
+    def _given(self, d: int) -> tuple[Array | None, Array | None, Array | None]:
+        k, family = self.n_components, self._family()
+        weights = means = precisions = None
+        if self.weights_init is not None:
+            weights = given_array("weights_init", self.weights_init, (k,))
+            if (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
+                raise ArgumentError("weights_init must be at least 0 and sum to 1.")
+        if self.means_init is not None:
+            means = given_array("means_init", self.means_init, (k, d))
+        if self.precisions_init is not None:
+            shape = family.covariance.shape(k, d)
+            precisions = given_array("precisions_init", self.precisions_init, shape)
+            symmetric = precisions.swapaxes(-1, -2) if family.covariance.matrices else precisions
+            if not np.allclose(precisions, symmetric):
+                raise ArgumentError("A matrix in precisions_init is not symmetric.")
+            try:
+                family.covariance.factors(precisions)
+            except np.linalg.LinAlgError:
+                raise ArgumentError("precisions_init must be positive definite.") from None
+        return weights, means, precisions
+
+    def _publish(self) -> None:
+        parameters = self.mixture_.parameters
+        self.weights_ = self.mixture_.weights
+        self.means_, self.covariances_ = parameters.means, parameters.covariances
+        self.precisions_cholesky_ = parameters.factors
+
+    @property
+    def precisions_(self) -> Array:
+        """Inverse covariances, in the shapes of ``covariances_``."""
+        factors = self.precisions_cholesky_
+        if self.mixture_.family.covariance.matrices:  # type: ignore[attr-defined]
+            product: Array = factors @ factors.swapaxes(-1, -2)
+            return product
+        return factors**2
+
+    def _warn_of_family(self, problem: Problem) -> None:
+        family = self._family()
+        if not family.covariance.matrices:
+            return
+        columns = _collinear(self.mixture_, problem, float(self.reg_covar))
+        if len(columns):
+            names = getattr(self, "feature_names_in_", None)
+            listed = ", ".join(column_name(int(c), names) for c in columns[:5])
+            say(
+                DataWarning,
+                f"Collinear (one follows from the others): {listed}. The prior keeps the fit "
+                "finite; leave one of them out, or use covariance_type='diag'.",
+            )
+
+
+def _collinear(mixture: Any, problem: Problem, strength: float) -> NDArray[np.intp]:
+    """Columns in an exact linear relation, from the correlations that the mixture implies."""
+    varying = np.flatnonzero(~problem.moments.constant)
+    if len(varying) < 2:
+        return np.empty(0, dtype=np.intp)
+    gaps = (mixture.parameters.means - problem.moments.mean)[:, varying]
+    full = mixture.family.full_covariances(mixture.parameters)[:, varying[:, None], varying]
+    covariance = np.einsum("k,kab->ab", mixture.weights, full)
+    covariance += (gaps * mixture.weights[:, None]).T @ gaps
+    scale = np.sqrt(np.diagonal(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.multiply.outer(scale, scale))
+    # The prior itself leaves this much of a direction in which the rows do not vary at all.
+    left = 4.0 * strength * mixture.n_components / problem.source.total_weight
+    if values[0] > max(1e-10, left):
+        return np.empty(0, dtype=np.intp)
+    return varying[np.flatnonzero(np.abs(vectors[:, 0]) > 0.1)]
+

@@ -1,0 +1,144 @@
+"""What estimators check of their arguments and rows, in sentences that name the place."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emplus.errors import ArgumentError, DataError
+from emplus.numerics.moments import Moments
+
+__all__ = [
+    "check_number",
+    "check_positive_int",
+    "check_rows_finite",
+    "check_sample_weight",
+    "check_spread",
+    "column_name",
+    "given_array",
+    "make_rng",
+    "spread_fits",
+]
+
+Array = NDArray[np.floating]
+
+# Squares of the rows must neither overflow nor vanish.
+_LARGEST, _SMALLEST = {4: 1e15, 8: 1e140}, {4: 1e-15, 8: 1e-140}
+
+
+def column_name(column: int, names: Any | None) -> str:
+    """How a message names a column: by its own name where it has one."""
+    return f"column {column}" if names is None else f"column {str(names[column])!r}"
+
+
+def check_positive_int(name: str, value: Any) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ArgumentError(f"{name}={value!r} is not a whole number; use 1, 2, 3, ...")
+    if value < 1:
+        raise ArgumentError(f"{name}={value!r} is too small; it must be at least 1.")
+    return int(value)
+
+
+def check_number(name: str, value: Any, *, above_zero: bool = False) -> float:
+    """A finite number of at least 0, or above 0."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ArgumentError(f"{name}={value!r} is not a number.")
+    if not np.isfinite(float(value)) or value < 0 or (above_zero and value == 0):
+        bound = "above 0" if above_zero else "at least 0"
+        raise ArgumentError(f"{name}={value!r} must be finite and {bound}.")
+    return float(value)
+
+
+def check_rows_finite(X: Array, names: Any | None) -> None:
+    """Refuse NaN and infinity, naming the first bad column and row."""
+    if np.isfinite(X.sum(dtype=np.float64)) or np.isfinite(X).all():
+        return
+    rows, columns = np.nonzero(~np.isfinite(X))
+    row, column = int(rows[0]), int(columns[0])
+    kind = "NaN" if np.isnan(X[row, column]) else "inf (infinity)"
+    raise DataError(
+        f"Input X contains {kind} in {column_name(column, names)}, row {row} "
+        f"({len(rows)} such value{'s' if len(rows) > 1 else ''} in all); "
+        "remove or fill these rows first."
+    )
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> Array | None:
+    """Row weights as float64 (n,): finite, at least 0 and not all 0; None where all are 1."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, numbers.Real):
+        sample_weight = np.full(n, float(sample_weight))
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("sample_weight holds something that is not a number.") from None
+    if weight.ndim != 1:
+        raise DataError(f"Sample weights must be 1D array or scalar; they are {weight.ndim}-D.")
+    if weight.shape != (n,):
+        raise DataError(f"sample_weight has {len(weight)} values for {n} rows; give one a row.")
+    bad = ~np.isfinite(weight)
+    if bad.any():
+        raise DataError(f"sample_weight contains NaN or infinity, first in row {int(bad.argmax())}.")
+    if (weight < 0).any():
+        raise DataError(f"sample_weight is negative, first in row {int((weight < 0).argmax())}.")
+    if not weight.sum() > 0:
+        raise DataError("sample_weight is zero for every row; at least one row must count.")
+    return weight
+
+
+def check_spread(moments: Moments, itemsize: int, names: Any | None) -> None:
+    """Refuse columns whose squares would overflow or vanish."""
+    reach = moments.reach(moments.mean)
+    spread = moments.upper - moments.lower
+    large = ~(reach <= _LARGEST[itemsize])
+    small = (spread > 0) & (spread < _SMALLEST[itemsize])
+    for wrong, what in ((large, "large"), (small, "small")):
+        if wrong.any():
+            column = int(wrong.argmax())
+            raise DataError(
+                f"{column_name(column, names).capitalize()} spreads over {spread[column]:.3g}, too "
+                f"{what} to square; multiply it by a constant that brings it near 1."
+            )
+
+
+def spread_fits(moments: Moments, itemsize: int) -> bool:
+    """Whether squares of these rows neither overflow nor vanish."""
+    try:
+        check_spread(moments, itemsize, None)
+    except DataError:
+        return False
+    return True
+
+
+def make_rng(random_state: Any) -> np.random.Generator:
+    """A numpy Generator from scikit-learn's ``random_state``: None, int, RandomState, Generator."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
+    if random_state is None:
+        return np.random.default_rng()
+    if isinstance(random_state, numbers.Integral) and random_state >= 0:
+        return np.random.default_rng(int(random_state))
+    raise ArgumentError(
+        f"random_state={random_state!r} is no seed; use None, a whole number of at least 0, "
+        "or a numpy Generator."
+    )
+
+
+def given_array(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """A starting value as a finite float64 array of the shape it must have."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} holds something that is not a number.") from None
+    if array.shape != shape:
+        raise ArgumentError(f"{name} has shape {array.shape}; it must be {shape}.")
+    if not np.isfinite(array).all():
+        raise ArgumentError(f"{name} contains NaN or infinity.")
+    return array

@@ -1,0 +1,164 @@
+"""The contract between a family of component densities and everything that uses it.
+
+A family is a value made of pure functions over ``k`` components at a time. It knows no loop, no
+mixing weights and no data source. What one pass over the rows needs is worked out once, in a
+`Kernel`; the sums that a pass leaves are `Statistics`, values that add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.numerics.moments import Moments
+
+__all__ = ["Array", "Family", "Kernel", "Parameters", "Prior", "SingularComponentError", "Statistics"]
+
+Array = NDArray[np.floating]
+
+
+class SingularComponentError(ArithmeticError):
+    """The maximum does not exist: component ``component`` has collapsed (and no prior holds it)."""
+
+    def __init__(self, component: int, reason: str):
+        super().__init__(f"component {component}: {reason}")
+        self.component = component
+        self.reason = reason
+
+
+class Parameters(Protocol):
+    """Parameters of ``k`` components: frozen, with a leading component axis where it can be."""
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> Self:
+        """The parameters of some of the components, in the given order."""
+
+
+class Statistics(Protocol):
+    """Expected sufficient statistics of ``k`` components, summed over rows; values that add."""
+
+    @property
+    def weight(self) -> Array:
+        """Sum of responsibilities times row weights of each component (k,)."""
+
+    def __add__(self, other: Self) -> Self:
+        """Statistics of the rows of both."""
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> Self:
+        """The statistics of some of the components."""
+
+
+class Prior(Protocol):
+    """A proper prior over one component's parameters, scaled to the data."""
+
+
+class Kernel(Protocol):
+    """One pass over the rows under fixed parameters, block by block.
+
+    ``encode`` is called on each block first; what it returns goes to the others and is then
+    dropped. They may run in several threads at once, and what they return for a block is valid
+    until the same thread encodes another.
+    """
+
+    @property
+    def width(self) -> int:
+        """Numbers held for each row while its block is worked on: it sets the block's length."""
+
+    def encode(self, X: Array) -> Any:
+        """What ``log_joint`` and ``sums`` share about a block of rows X (b, d)."""
+
+    def log_joint(self, rows: Any) -> Array:
+        """log weight_j + log p(x_i | j), up to ``common`` (b, k), free to overwrite.
+
+        Terms equal for all components of a row may be left out when the whole of them is known
+        without looking at the rows; ``log_common`` gives that whole.
+        """
+
+    def common(self, rows: Any) -> Array | float:
+        """What ``log_joint`` left out of each row (b,); 0.0 where it leaves out nothing."""
+
+    @property
+    def log_common(self) -> float:
+        """The weighted sum of ``common`` over all rows of the data the kernel was made for."""
+
+    def sums(self, rows: Any, resp: Array) -> tuple[Array, ...]:
+        """Arrays that add over blocks, for responsibilities times row weights (b, k)."""
+
+    def statistics(self, sums: tuple[Array, ...]) -> Statistics:
+        """The sums of all blocks, read as statistics."""
+
+
+@runtime_checkable
+class Family(Protocol):
+    """What a component is. See the module's page in the documentation for a worked example."""
+
+    @property
+    def name(self) -> str:
+        """The name in `emplus.families.registry`."""
+
+    @property
+    def needs_full_scatter(self) -> bool:
+        """Whether the moments given to ``kernel`` must hold the scatter of all column pairs."""
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that make this family again, fit for JSON."""
+
+    def kernel(
+        self,
+        parameters: Any,
+        log_weights: Array,
+        moments: Moments,
+        dtype: Any,
+        *,
+        scoring: bool = False,
+    ) -> Kernel:
+        """What a pass over rows with these moments needs.
+
+        With ``scoring`` each row's own value must not depend on the rows beside it.
+        """
+
+    def maximize(self, statistics: Any, prior: Any) -> Any:
+        """The M step: parameters that maximize the expected log-likelihood plus ``log_prior``.
+
+        Raises
+        ------
+        SingularComponentError
+            If there is no maximum, which a proper prior rules out.
+        """
+
+    def estimate(self, X: Array, resp: Array, prior: Any) -> Any:
+        """First parameters from responsibilities (n, k) alone, hard or soft."""
+
+    def default_prior(self, moments: Moments, strength: float) -> Any:
+        """The prior of ``strength`` phantom rows, spread like the data; 0 is none."""
+
+    def log_prior(self, parameters: Any, prior: Any) -> float:
+        """Log prior density of all components' parameters, up to a constant."""
+
+    def n_free_parameters(self, n_components: int, n_features: int) -> int:
+        """Number of free parameters of the components, mixing weights not counted."""
+
+    def sample(self, parameters: Any, labels: NDArray[np.integer], rng: np.random.Generator) -> Any:
+        """One row for each label (n, d)."""
+
+    def features(self, X: Array) -> Array:
+        """Coordinates (n, d') in which a component's rows may be cut in two."""
+
+    def n_features(self, parameters: Any) -> int:
+        """Number of columns the parameters speak of."""
+
+    def marginal(self, parameters: Any, columns: NDArray[np.integer]) -> tuple[Family, Any]:
+        """The family and parameters of some of the columns."""
+
+    def condition(
+        self, parameters: Any, columns: NDArray[np.integer], values: Array
+    ) -> tuple[Family, Any, Array]:
+        """The family and parameters of the other columns, and each log p(values | j) (k,)."""
+
+    def pack(self, parameters: Any) -> dict[str, Array]:
+        """Named arrays that hold the parameters."""
+
+    def unpack(self, arrays: Mapping[str, Array]) -> Any:
+        """Parameters from ``pack``'s arrays; ValueError with a sentence where they do not fit."""

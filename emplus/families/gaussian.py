@@ -1,0 +1,272 @@
+"""Gaussian components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.families.base import Array, SingularComponentError
+from emplus.families.covariance import Covariance, Full, Spherical
+from emplus.families.gaussian_kernels import CentredKernel, ExpandedKernel, make_kernel
+from emplus.families.gaussian_statistics import GaussianStatistics
+from emplus.numerics.moments import Moments
+from emplus.numerics.triangular import SingularMatrixError
+
+__all__ = ["Gaussian", "GaussianParameters", "PhantomRows"]
+
+
+@dataclass(frozen=True)
+class GaussianParameters:
+    """Means (k, d), covariances and precision factors in the shape of their structure."""
+
+    means: Array
+    covariances: Array
+    factors: Array
+    shared: bool = False
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> GaussianParameters:
+        """The parameters of some of the components, in the given order."""
+        chosen = np.asarray(components, dtype=np.intp)
+        if self.shared:
+            return replace(self, means=self.means[chosen])
+        return replace(
+            self,
+            means=self.means[chosen],
+            covariances=self.covariances[chosen],
+            factors=self.factors[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class PhantomRows:
+    """The prior of a Gaussian's precision: ``strength`` rows, spread like the whole data.
+
+    Parameters
+    ----------
+    strength : float
+        Number m of phantom rows; 0 is no prior (maximum likelihood).
+    variances : (d,) ndarray
+        Their variance in each column, V = diag(variances).
+
+    Notes
+    -----
+    A Wishart density on the precision, m + d + 1 degrees of freedom, scale (m V)^-1:
+    log p(P) = (m / 2) (log det P - tr(V P)) + constant. It is proper for every m > 0, its mode is
+    V^-1, and it makes the M step Sigma_j = (S_j + m V) / (n_j + m): a component that
+    loses all rows becomes as wide as the data, and one that sits on a single point keeps
+    a variance of m V / (1 + m). It follows any rescaling of a column. Ormoneit & Tresp (1998) and
+    equation (20) of Ueda et al. (2000) use the same form with an absolute scale.
+    """
+
+    strength: float
+    variances: Array
+
+
+@final
+@dataclass(frozen=True)
+class Gaussian:
+    r"""Multivariate normal components.
+
+    .. math:: p(x \mid j) = (2\pi)^{-d/2} |\Sigma_j|^{-1/2}
+              \exp\left(-\tfrac12 (x-\mu_j)^\top \Sigma_j^{-1} (x-\mu_j)\right)
+
+    Parameters
+    ----------
+    covariance : Covariance
+        The structure: `Full`, `Tied`, `Diagonal` or `Spherical`.
+
+    Notes
+    -----
+    A pass costs O(n k d^2) for full, O(n k d) for the others; see `gaussian_kernels` for how.
+
+    Examples
+    --------
+    >>> from emplus.families.covariance import Diagonal
+    >>> Gaussian(Diagonal()).n_free_parameters(n_components=3, n_features=2)
+    12
+    """
+
+    covariance: Covariance = field(default_factory=Full)
+
+    name: ClassVar[str] = "gaussian"
+
+    @property
+    def needs_full_scatter(self) -> bool:
+        """A shared covariance is fitted from the total scatter, taken once."""
+        return self.covariance.shared
+
+    def config(self) -> dict[str, Any]:
+        """The covariance structure's name."""
+        return {"covariance_type": self.covariance.name}
+
+    def parameters(self, means: Array, covariances: Array) -> GaussianParameters:
+        """Parameters from means (k, d) and covariances in the structure's shape.
+
+        Raises
+        ------
+        SingularComponentError
+            If a covariance is not positive definite.
+        """
+        try:
+            factors = self.covariance.factors(covariances)
+        except SingularMatrixError as error:
+            reason = "its covariance is not positive definite"
+            raise SingularComponentError(error.index, reason) from None
+        return GaussianParameters(means, covariances, factors, self.covariance.shared)
+
+    def kernel(
+        self,
+        parameters: GaussianParameters,
+        log_weights: Array,
+        moments: Moments,
+        dtype: Any,
+        *,
+        scoring: bool = False,
+    ) -> ExpandedKernel | CentredKernel:
+        """The faster of the two kernels that is exact enough for the data."""
+        means, factors = parameters.means, parameters.factors
+        return make_kernel(self.covariance, means, factors, log_weights, moments, dtype, scoring)
+
+    def maximize(self, statistics: GaussianStatistics, prior: PhantomRows) -> GaussianParameters:
+        """Sigma_j = (S_j + m V) / (n_j + m), mu_j the weighted mean; O(k d^3) for full."""
+        weight = statistics.weight
+        if prior.strength == 0.0 and not self.covariance.shared and (weight <= 0).any():
+            raise SingularComponentError(int(np.argmin(weight)), "no row belongs to it any more")
+        covariances = self.covariance.covariances(
+            statistics.scatter(), weight, prior.variances, prior.strength
+        )
+        return self.parameters(statistics.means(), covariances)
+
+    def estimate(self, X: Array, resp: Array, prior: PhantomRows) -> GaussianParameters:
+        """Weighted means and covariances, each component from its own rows; O(n k d^2) at most."""
+        return self.maximize(GaussianStatistics.of(self.covariance, X, resp), prior)
+
+    def default_prior(self, moments: Moments, strength: float) -> PhantomRows:
+        """``strength`` phantom rows with the variances of the data's columns."""
+        return PhantomRows(float(strength), _positive_variances(moments))
+
+    def log_prior(self, parameters: GaussianParameters, prior: PhantomRows) -> float:
+        """(m / 2) sum_j (log det P_j - tr(V P_j)), once where the covariance is shared."""
+        if prior.strength == 0.0:
+            return 0.0
+        d = parameters.means.shape[1]
+        half_log_det = self.covariance.half_log_det(parameters.factors, d)
+        diagonal = self.covariance.precision_diagonal(parameters.factors, d)
+        trace = (diagonal * prior.variances).sum(axis=1)
+        return float(prior.strength * np.sum(half_log_det - 0.5 * trace))
+
+    def n_free_parameters(self, n_components: int, n_features: int) -> int:
+        """Means and covariances; mixing weights are the mixture's."""
+        return n_components * n_features + self.covariance.n_free(n_components, n_features)
+
+    def sample(
+        self,
+        parameters: GaussianParameters,
+        labels: NDArray[np.integer],
+        rng: np.random.Generator,
+    ) -> Array:
+        """One row for each label (n, d)."""
+        normal = rng.standard_normal((len(labels), parameters.means.shape[1]))
+        noise = self.covariance.noise(parameters.factors, normal, labels)
+        rows: Array = parameters.means[labels] + noise
+        return rows
+
+    def features(self, X: Array) -> Array:
+        """The rows themselves."""
+        return X
+
+    def n_features(self, parameters: GaussianParameters) -> int:
+        """Number of columns."""
+        return int(parameters.means.shape[1])
+
+    def full_covariances(self, parameters: GaussianParameters) -> Array:
+        """Covariances as (k, d, d), whatever the structure."""
+        k, d = parameters.means.shape
+        return self.covariance.full(parameters.covariances, k, d)
+
+    def marginal(
+        self, parameters: GaussianParameters, columns: NDArray[np.integer]
+    ) -> tuple[Gaussian, GaussianParameters]:
+        """The Gaussian of some of the columns, of the same structure."""
+        covariances = self.covariance.marginal(parameters.covariances, columns)
+        return self, self.parameters(parameters.means[:, columns], covariances)
+
+    def condition(
+        self, parameters: GaussianParameters, columns: NDArray[np.integer], values: Array
+    ) -> tuple[Gaussian, GaussianParameters, Array]:
+        """Regress the other columns on the given ones, component by component."""
+        rest = np.setdiff1d(np.arange(parameters.means.shape[1]), columns)
+        _, given = self.marginal(parameters, columns)
+        zeros = np.zeros(len(given.means))
+        kernel = CentredKernel(self.covariance, given.means, given.factors, zeros, values.dtype)
+        log_density = kernel.log_joint(values[None, :])[0]
+        if not self.covariance.matrices:
+            # Without correlations the other columns do not hear of the given ones.
+            return *self.marginal(parameters, rest), log_density
+        full = self.full_covariances(parameters)
+        cross = full[:, columns[:, None], rest]
+        gain = np.linalg.solve(full[:, columns[:, None], columns], cross).swapaxes(1, 2)
+        gap = (values - parameters.means[:, columns])[:, :, None]
+        means = parameters.means[:, rest] + (gain @ gap)[:, :, 0]
+        covariances = full[:, rest[:, None], rest] - gain @ cross
+        covariances = 0.5 * (covariances + covariances.swapaxes(1, 2))
+        if self.covariance.shared:
+            covariances = covariances[0]
+        return self, self.parameters(means, covariances), log_density
+
+    def map_columns(
+        self, parameters: GaussianParameters, scale: Array, shift: Array
+    ) -> tuple[Gaussian, GaussianParameters]:
+        """The components of ``scale * x + shift``; spherical ones become diagonal."""
+        covariance, covariances = self.covariance.map_columns(parameters.covariances, scale)
+        family = Gaussian(covariance)
+        return family, family.parameters(parameters.means * scale + shift, covariances)
+
+    def pack(self, parameters: GaussianParameters) -> dict[str, Array]:
+        """Means and covariances; the factors follow from them."""
+        return {"means": parameters.means, "covariances": parameters.covariances}
+
+    def unpack(self, arrays: Mapping[str, Array]) -> GaussianParameters:
+        """Parameters from ``means`` and ``covariances``; ValueError says what does not fit."""
+        for name in ("means", "covariances"):
+            if name not in arrays:
+                raise ValueError(f"the array {name!r} is missing")
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"the array {name!r} holds values that are not finite")
+        means = np.asarray(arrays["means"], dtype=np.float64)
+        covariances = np.asarray(arrays["covariances"], dtype=np.float64)
+        if means.ndim != 2 or 0 in means.shape:
+            raise ValueError(f"'means' has shape {means.shape} instead of (components, features)")
+        expected = self.covariance.shape(*means.shape)
+        if covariances.shape != expected:
+            raise ValueError(f"'covariances' has shape {covariances.shape} instead of {expected}")
+        if self.covariance.matrices and not np.array_equal(covariances, covariances.swapaxes(-1, -2)):
+            raise ValueError("a matrix in 'covariances' is not symmetric")
+        try:
+            return self.parameters(means, covariances)
+        except SingularComponentError as error:
+            raise ValueError(str(error)) from None
+
+
+def infer_covariance(covariances: Array, k: int, d: int) -> list[Covariance]:
+    """The structures whose shape fits the array."""
+    from emplus.families.covariance import Diagonal, Tied
+
+    structures: list[Covariance] = [Full(), Tied(), Diagonal(), Spherical()]
+    return [s for s in structures if s.shape(k, d) == covariances.shape]
+
+
+def _positive_variances(moments: Moments) -> Array:
+    """Column variances; a constant column gets a small one, so that its density stays finite."""
+    variances = moments.variance
+    constant = ~(variances > 0)
+    if not constant.any():
+        return variances
+    size = np.maximum(np.abs(moments.mean), np.sqrt(variances.max(initial=0.0)))
+    size[size < 1e-100] = 1.0
+    size = np.minimum(size, 1e100)
+    return np.where(constant, (1e-3 * size) ** 2, variances)

@@ -1,0 +1,122 @@
+"""Weighted sums that Gaussian components are fitted from; values that add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.families.base import Array
+from emplus.families.covariance import Covariance
+
+__all__ = ["GaussianStatistics"]
+
+
+@dataclass(frozen=True)
+class GaussianStatistics:
+    """Weight, first and second moments of k components, each about a reference point of its own.
+
+    Parameters
+    ----------
+    covariance : Covariance
+        The structure that the second moments are shaped for.
+    weight : (k,) ndarray
+        Sum of responsibilities (times row weights).
+    first : (k, d) ndarray
+        sum_i r_ij (x_i - c_j).
+    second : ndarray
+        sum_i r_ij (x_i - c_j)(x_i - c_j)', kept only where the structure needs it: (k, d, d),
+        (k, d) or (k,). A shared covariance has one (d, d), the sum over components.
+    reference : (k, d) ndarray
+        The points c_j. Close to the rows, they keep the moments from cancelling.
+    """
+
+    covariance: Covariance
+    weight: Array
+    first: Array
+    second: Array
+    reference: Array
+
+    @classmethod
+    def of(cls, covariance: Covariance, X: Array, resp: Array) -> GaussianStatistics:
+        """Statistics of rows X (n, d) about each component's own mean, from resp (n, k)."""
+        rows, resp = X.astype(np.float64, copy=False), resp.astype(np.float64, copy=False)
+        k, d = resp.shape[1], rows.shape[1]
+        weight = resp.sum(axis=0)
+        # A component without rows is put at the middle of all of them.
+        middle = resp.sum(axis=1) @ (rows - rows[0]) / max(float(weight.sum()), 1e-300) + rows[0]
+        means = np.repeat(middle[None], k, axis=0)
+        first, second = np.zeros((k, d)), np.zeros(covariance.shape(k, d))
+        for j in np.flatnonzero(weight > 0):
+            own = np.flatnonzero(resp[:, j])
+            share, cell = resp[own, j], rows[own]
+            means[j] = cell[0] + share @ (cell - cell[0]) / weight[j]
+            deviations = cell - means[j]
+            first[j] = share @ deviations
+            outer = covariance.weighted_outer(deviations, share, np.empty_like(deviations))
+            if covariance.shared:
+                second += outer
+            else:
+                second[j] = outer
+        return cls(covariance, weight, first, second, means)
+
+    def means(self) -> Array:
+        """Means (k, d); a component without weight stays at its reference point."""
+        return self.reference + self._deviation()
+
+    def _deviation(self) -> Array:
+        weight = np.where(self.weight > 0, self.weight, 1.0)
+        deviation: Array = self.first / weight[:, None]
+        return deviation
+
+    def scatter(self) -> Array:
+        """Second moments about the means, shaped as ``second``; variances never below zero."""
+        deviation = self._deviation()
+        if self.covariance.shared:
+            removed = (deviation * self.weight[:, None]).T @ deviation
+        else:
+            removed = self._by_weight(self.covariance.outer(deviation, deviation))
+        scatter: Array = self.second - removed
+        variances = np.einsum("...aa->...a", scatter) if self.covariance.matrices else scatter
+        # Rounding may leave a variance of -1e-20 where all rows are equal.
+        np.maximum(variances, 0.0, out=variances)
+        return scatter
+
+    def _by_weight(self, products: Array) -> Array:
+        scaled: Array = self.weight.reshape((-1,) + (1,) * (products.ndim - 1)) * products
+        return scaled
+
+    def moved(self, reference: Array) -> GaussianStatistics:
+        """The same sums about other reference points (k, d)."""
+        steps = reference - self.reference
+        outer = self.covariance.outer
+        change = self._by_weight(outer(steps, steps)) - 2.0 * outer(self.first, steps)
+        return replace(
+            self,
+            first=self.first - self.weight[:, None] * steps,
+            second=self.second + (change.sum(axis=0) if self.covariance.shared else change),
+            reference=reference,
+        )
+
+    def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
+        if not np.array_equal(self.reference, other.reference):
+            other = other.moved(self.reference)
+        return replace(
+            self,
+            weight=self.weight + other.weight,
+            first=self.first + other.first,
+            second=self.second + other.second,
+        )
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> GaussianStatistics:
+        """Statistics of some components; a shared second moment stays that of all of them."""
+        chosen = np.asarray(components, dtype=np.intp)
+        return replace(
+            self,
+            weight=self.weight[chosen],
+            first=self.first[chosen],
+            second=self.second if self.covariance.shared else self.second[chosen],
+            reference=self.reference[chosen],
+        )

@@ -1,0 +1,60 @@
+"""The one place where names turn into families and covariance structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emplus.errors import UnknownNameError
+from emplus.families.base import Family
+from emplus.families.covariance import Covariance, Diagonal, Full, Spherical, Tied
+from emplus.families.gaussian import Gaussian
+
+__all__ = ["COVARIANCES", "FAMILIES", "make_covariance", "make_family"]
+
+COVARIANCES: dict[str, type[Covariance]] = {
+    structure.name: structure for structure in (Full, Tied, Diagonal, Spherical)
+}
+
+
+def make_covariance(name: str) -> Covariance:
+    """The covariance structure of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest known name.
+
+    Examples
+    --------
+    >>> make_covariance("diag").n_free(3, 2)
+    6
+    """
+    if name not in COVARIANCES:
+        raise UnknownNameError("covariance type", name, COVARIANCES)
+    return COVARIANCES[name]()
+
+
+def _gaussian(covariance_type: str = "full") -> Family:
+    return Gaussian(make_covariance(covariance_type))
+
+
+FAMILIES: dict[str, Callable[..., Family]] = {"gaussian": _gaussian}
+
+
+def make_family(name: str, **config: Any) -> Family:
+    """The family of that name, made with the keyword arguments of its ``config()``.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest known name.
+
+    Examples
+    --------
+    >>> make_family("gaussian", covariance_type="tied").config()
+    {'covariance_type': 'tied'}
+    """
+    if name not in FAMILIES:
+        raise UnknownNameError("family", name, FAMILIES)
+    return FAMILIES[name](**config)

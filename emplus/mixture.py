@@ -1,0 +1,222 @@
+"""The mixture: a value that scores, assigns, samples, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emplus.errors import ArgumentError, DataError, UnknownNameError
+from emplus.families.base import Array, Family, SingularComponentError
+from emplus.families.gaussian import Gaussian, infer_covariance
+from emplus.families.registry import make_covariance
+from emplus.numerics.logspace import log_normalize, log_or_minus_infinity
+from emplus.numerics.moments import Moments
+
+__all__ = ["Mixture"]
+
+# Rows scored at a time, so that scoring a long array needs no array of n x k besides the answer.
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Mixture:
+    r"""A mixture of ``k`` components of one family.
+
+    .. math:: p(x) = \sum_{j=1}^{k} w_j \, p(x \mid \theta_j)
+
+    Parameters
+    ----------
+    family : Family
+        What a component is.
+    log_weights : (k,) ndarray
+        Natural logarithms of the mixing weights, which sum to 1.
+    parameters : Parameters
+        The family's parameters of the k components.
+
+    Examples
+    --------
+    >>> mixture = Mixture.gaussian([0.5, 0.5], [[-2.0], [2.0]], [[[1.0]], [[1.0]]])
+    >>> mixture.responsibilities([[0.0], [2.0]]).round(4).tolist()
+    [[0.5, 0.5], [0.0003, 0.9997]]
+    """
+
+    family: Family
+    log_weights: Array
+    parameters: Any
+
+    @classmethod
+    def gaussian(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        covariance_type: str | None = None,
+    ) -> Self:
+        """Build a Gaussian mixture by hand.
+
+        Parameters
+        ----------
+        weights : (k,) array_like
+            Mixing weights; they must sum to 1.
+        means : (k, d) array_like
+        covariances : array_like
+            (k, d, d) full, (d, d) tied, (k, d) diag or (k,) spherical.
+        covariance_type : str, optional
+            Needed only where the shape fits two of them (tied and diag with k = d).
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes do not fit, the weights do not sum to 1, or a covariance is not
+            positive definite.
+        """
+        w = np.asarray(weights, dtype=np.float64)
+        mu = np.asarray(means, dtype=np.float64)
+        sigma = np.asarray(covariances, dtype=np.float64)
+        if mu.ndim != 2 or w.shape != (len(mu),):
+            raise ArgumentError(
+                f"means must be (k, d) and weights (k,); they are {mu.shape} and {w.shape}."
+            )
+        if not (np.isfinite(w).all() and (w >= 0).all() and abs(w.sum() - 1.0) < 1e-6):
+            raise ArgumentError("weights must be at least 0 and sum to 1.")
+        if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+            raise ArgumentError("means and covariances must be finite.")
+        structures = infer_covariance(sigma, *mu.shape)
+        if covariance_type is not None:
+            wanted = make_covariance(covariance_type)
+            structures = [s for s in structures if s.name == wanted.name]
+        if len(structures) != 1:
+            found = " or ".join(s.name for s in structures) or "no covariance type"
+            raise ArgumentError(
+                f"covariances of shape {sigma.shape} fit {found} for means of shape {mu.shape}"
+                + ("; name one as covariance_type." if structures else ".")
+            )
+        family = Gaussian(structures[0])
+        try:
+            parameters = family.parameters(mu, sigma)
+        except SingularComponentError as error:
+            raise ArgumentError(f"Component {error.component}: {error.reason}.") from None
+        return cls(family, log_or_minus_infinity(w / w.sum()), parameters)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components k."""
+        return len(self.log_weights)
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns d."""
+        return self.family.n_features(self.parameters)
+
+    @property
+    def weights(self) -> Array:
+        """Mixing weights (k,)."""
+        weights: Array = np.exp(self.log_weights)
+        return weights
+
+    @property
+    def n_free_parameters(self) -> int:
+        """Free parameters of the components, and k - 1 mixing weights."""
+        k = self.n_components
+        return self.family.n_free_parameters(k, self.n_features) + k - 1
+
+    def log_joint(self, X: ArrayLike) -> Array:
+        """log w_j + log p(x_i | j), (n, k)."""
+        rows = self._rows(X)
+        joint = np.empty((self.n_components, len(rows))).T
+        moments = Moments.of(rows)
+        kernel = self.family.kernel(
+            self.parameters, self.log_weights, moments, rows.dtype, scoring=True
+        )
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            block = kernel.encode(rows[start : start + _ROWS_AT_ONCE])
+            np.add(
+                kernel.log_joint(block),
+                np.reshape(kernel.common(block), (-1, 1)),
+                out=joint[start : start + _ROWS_AT_ONCE],
+            )
+        return joint
+
+    def log_density(self, X: ArrayLike) -> Array:
+        """log p(x_i), (n,)."""
+        return log_normalize(self.log_joint(X))
+
+    def responsibilities(self, X: ArrayLike) -> Array:
+        """p(j | x_i), (n, k); rows sum to 1."""
+        joint = self.log_joint(X)
+        log_normalize(joint)
+        return joint
+
+    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
+        """The most responsible component of each row (n,)."""
+        return np.argmax(self.log_joint(X), axis=1)
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
+        """Draw ``n`` rows and the component of each, in random order."""
+        if n < 1:
+            raise ArgumentError(f"Cannot draw {n} rows; ask for at least 1.")
+        weights = self.weights
+        labels = rng.choice(self.n_components, size=n, p=weights / weights.sum())
+        return self.family.sample(self.parameters, labels, rng), labels
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> Mixture:
+        """The mixture of some of the components, their weights scaled to sum to 1."""
+        chosen = np.asarray(components, dtype=np.intp)
+        log_weights = self.log_weights[chosen]
+        log_weights = log_weights - np.logaddexp.reduce(log_weights)
+        return Mixture(self.family, log_weights, self.parameters.take(chosen))
+
+    def marginal(self, columns: Sequence[int] | int) -> Mixture:
+        """The mixture of some of the columns, in the given order."""
+        chosen = self._columns(columns)
+        family, parameters = self.family.marginal(self.parameters, chosen)
+        return Mixture(family, self.log_weights, parameters)
+
+    def condition(self, columns: Sequence[int] | int, values: ArrayLike) -> Mixture:
+        """The mixture of the other columns, given that ``columns`` hold ``values``.
+
+        Examples
+        --------
+        >>> pair = Mixture.gaussian([1.0], [[0.0, 0.0]], [[[1.0, 0.6], [0.6, 1.0]]])
+        >>> given = pair.condition(0, 2.0)
+        >>> given.parameters.means.round(6).tolist(), given.parameters.covariances.round(6).tolist()
+        ([[1.2]], [[[0.64]]])
+        """
+        chosen = self._columns(columns)
+        known = np.atleast_1d(np.asarray(values, dtype=np.float64))
+        if known.shape != chosen.shape or not np.isfinite(known).all():
+            raise ArgumentError(
+                f"{len(chosen)} columns are given, so {len(chosen)} finite values are needed."
+            )
+        if len(chosen) == self.n_features:
+            raise ArgumentError("All columns are given; at least one must be left to describe.")
+        family, parameters, log_density = self.family.condition(self.parameters, chosen, known)
+        joint = (self.log_weights + log_density)[None, :]
+        log_normalize(joint)
+        return Mixture(family, log_or_minus_infinity(joint[0]), parameters)
+
+    def _columns(self, columns: Sequence[int] | int) -> NDArray[np.intp]:
+        try:
+            chosen = np.atleast_1d(np.asarray(columns)).astype(np.intp, casting="same_kind")
+        except TypeError:
+            raise ArgumentError(f"Columns {columns!r} are not column numbers.") from None
+        if len(chosen) == 0 or len(np.unique(chosen)) != len(chosen):
+            raise ArgumentError("Columns must be given, each once.")
+        outside = chosen[(chosen < 0) | (chosen >= self.n_features)]
+        if len(outside):
+            raise UnknownNameError("column number", int(outside[0]), map(str, range(self.n_features)))
+        return chosen
+
+    def _rows(self, X: ArrayLike) -> Array:
+        rows = np.asarray(X)
+        if rows.dtype != np.float32:
+            rows = rows.astype(np.float64, copy=False)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
+            raise DataError(
+                f"The rows have shape {rows.shape}; this mixture needs (n, {self.n_features})."
+            )
+        return rows

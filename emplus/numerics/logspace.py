@@ -1,0 +1,60 @@
+"""Sums of probabilities kept as logarithms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["log_normalize", "log_or_minus_infinity"]
+
+Array = NDArray[np.floating]
+
+
+def log_normalize(log_joint: Array) -> Array:
+    """Turn log p(x_i, j) into responsibilities in place; return log p(x_i).
+
+    Parameters
+    ----------
+    log_joint : (n, k) ndarray
+        Overwritten by the responsibilities p(j | x_i), whose rows sum to 1. Fastest where each
+        component's column is contiguous.
+
+    Returns
+    -------
+    log_density : (n,) ndarray
+        log sum_j p(x_i, j). A row that no component can produce gets -inf, and equal
+        responsibilities, so that no NaN spreads from it.
+
+    Notes
+    -----
+    Cost O(n k): one exponential an element. The largest term is subtracted first, so nothing
+    overflows and a far row is never divided by an underflowed sum.
+
+    Examples
+    --------
+    >>> joint = np.log([[0.1, 0.3], [0.2, 0.2]])
+    >>> np.exp(log_normalize(joint)).round(3).tolist(), joint.round(3).tolist()
+    ([0.4, 0.4], [[0.25, 0.75], [0.5, 0.5]])
+    """
+    largest = log_joint.max(axis=1)
+    lost = np.isneginf(largest)
+    any_lost = bool(lost.any())
+    if any_lost:
+        log_joint[lost] = 0.0
+        largest[lost] = 0.0
+    log_joint -= largest[:, None]
+    np.exp(log_joint, out=log_joint)
+    total = log_joint.sum(axis=1)
+    log_joint *= (1.0 / total)[:, None]
+    log_density: Array = np.log(total)
+    log_density += largest
+    if any_lost:
+        log_density[lost] = -np.inf
+    return log_density
+
+
+def log_or_minus_infinity(values: Array) -> Array:
+    """Natural logarithm with log 0 = -inf and no warning."""
+    with np.errstate(divide="ignore"):
+        logarithm: Array = np.log(values)
+    return logarithm

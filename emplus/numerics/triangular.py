@@ -1,0 +1,95 @@
+"""Cholesky factors of precisions, and products with them at half the work."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from emplus.numerics.threads import single_threaded
+
+__all__ = ["SingularMatrixError", "half_log_det", "precision_factors", "triangular_product"]
+
+Array = NDArray[np.floating]
+
+# Below this size LAPACK called once for all matrices wins over a loop with a triangular inverse.
+_BATCHED_SIZE = 32
+
+
+class SingularMatrixError(np.linalg.LinAlgError):
+    """A covariance is not positive definite; ``index`` says which one."""
+
+    def __init__(self, index: int):
+        super().__init__(f"covariance {index} is not positive definite")
+        self.index = index
+
+
+def precision_factors(covariances: Array) -> Array:
+    """Upper triangular U with U U' = covariance^-1, for each of k matrices.
+
+    Parameters
+    ----------
+    covariances : (k, d, d) ndarray
+
+    Returns
+    -------
+    factors : (k, d, d) ndarray
+        The inverse transposed Cholesky factors, scikit-learn's ``precisions_cholesky_``.
+
+    Raises
+    ------
+    SingularMatrixError
+        Naming the first matrix that is not positive definite.
+
+    Notes
+    -----
+    Cost O(k d^3).
+
+    Examples
+    --------
+    >>> precision_factors(np.array([[[4.0, 0.0], [0.0, 0.25]]])).tolist()
+    [[[0.5, 0.0], [0.0, 2.0]]]
+    """
+    with single_threaded():
+        try:
+            lower = np.linalg.cholesky(covariances)
+        except np.linalg.LinAlgError:
+            raise SingularMatrixError(_first_singular(covariances)) from None
+        if not np.isfinite(lower).all():
+            raise SingularMatrixError(int(np.argmin(np.isfinite(lower).all(axis=(1, 2)))))
+        if covariances.shape[-1] <= _BATCHED_SIZE:
+            inverse = np.tril(np.linalg.inv(lower))
+        else:
+            inverse = np.empty_like(lower)
+            for index, factor in enumerate(lower):
+                inverse[index] = np.tril(lapack.dtrtri(factor, lower=1)[0])
+    return np.ascontiguousarray(inverse.swapaxes(-1, -2))
+
+
+def _first_singular(covariances: Array) -> int:
+    for index, covariance in enumerate(covariances):
+        try:
+            np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            return index
+    return 0
+
+
+def half_log_det(factors: Array) -> Array:
+    """Half the log determinant of each precision: the sum of its factor's log diagonal (k,)."""
+    half: Array = np.log(np.diagonal(factors, axis1=-2, axis2=-1)).sum(axis=-1)
+    return half
+
+
+def triangular_product(rows: Array, factor: Array, out: Array) -> Array:
+    """``rows @ factor`` (n, d) for an upper triangular factor, written to ``out``.
+
+    A panel of columns needs only the rows of the factor above its own end, so four panels take
+    five eighths of the full product's work and keep its speed.
+    """
+    d = factor.shape[0]
+    panels = 1 if d < 48 else 2 if d < 96 else 4
+    edges = [d * step // panels for step in range(panels + 1)]
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        np.matmul(rows[:, :end], factor[:end, start:end], out=out[:, start:end])
+    return out

@@ -1,0 +1,43 @@
+"""Scratch arrays that each thread keeps and uses again.
+
+A pass works on thousands of blocks with the same few intermediate arrays. Fresh memory for each
+would be handed out and taken back by the operating system every time, which costs more than the
+arithmetic on blocks of this size.
+"""
+
+from __future__ import annotations
+
+import threading
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["scratch"]
+
+_kept = threading.local()
+
+# Larger arrays are worth their fresh memory and would be too much to keep.
+_MOST_KEPT = 64 << 20
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An uninitialized C-contiguous array, valid until this thread asks for ``name`` again.
+
+    Examples
+    --------
+    >>> first = scratch("doc", (2, 3), np.float64)
+    >>> scratch("doc", (3, 2), np.float64).base is first.base
+    True
+    """
+    dtype = np.dtype(dtype)
+    size = prod(shape) * dtype.itemsize
+    if size > _MOST_KEPT:
+        return np.empty(shape, dtype)
+    buffers: dict[str, NDArray[np.uint8]] = _kept.__dict__
+    buffer = buffers.get(name)
+    if buffer is None or buffer.size < size:
+        buffer = np.empty(max(size, 1), dtype=np.uint8)
+        buffers[name] = buffer
+    return buffer[:size].view(dtype).reshape(shape)

@@ -1,0 +1,1 @@
+"""From starts to the best fit that can be found."""

@@ -1,0 +1,58 @@
+"""The contract of a start, and the coordinates that starts measure distances in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from emplus.data.base import Array
+from emplus.engine.problem import Problem
+from emplus.mixture import Mixture
+
+__all__ = ["MOST_ROWS", "Start", "chosen_rows", "hard_responsibilities", "standardized"]
+
+# A start looks at no more rows than this, drawn at random: enough to seed hundreds of components,
+# and a small part of the cost of one pass of EM at that size.
+MOST_ROWS = 100_000
+
+
+class Start(Protocol):
+    """A way to a first mixture."""
+
+    def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """A mixture of ``n_components`` to climb from."""
+
+
+def chosen_rows(
+    problem: Problem, n_components: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """The rows a start works on and their weights: all of them, or a random part of many."""
+    source = problem.source
+    most = max(MOST_ROWS, 100 * n_components)
+    rows = np.arange(source.n_rows)
+    if source.n_rows > most:
+        rows = np.sort(rng.choice(source.n_rows, size=most, replace=False))
+    X, weight = source.take(rows)
+    return X, np.ones(len(X)) if weight is None else weight
+
+
+def standardized(problem: Problem, X: Array) -> Array:
+    """The family's features about their means, in units of their standard deviations.
+
+    Distances then do not depend on the units of a column.
+    """
+    features = problem.family.features(X)
+    moments = problem.moments
+    if features.shape[1] != len(moments.mean):
+        return features
+    scale = np.sqrt(moments.variance)
+    scale[scale == 0] = 1.0
+    return np.asarray((features - moments.mean) / scale, dtype=np.float64)
+
+
+def hard_responsibilities(labels: Array, weight: Array, n_components: int) -> Array:
+    """Weighted responsibilities (n, k) of rows that each belong to one component."""
+    resp = np.zeros((len(labels), n_components))
+    resp[np.arange(len(labels)), labels] = weight
+    return resp

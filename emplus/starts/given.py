@@ -1,0 +1,132 @@
+"""Starts that are told something: responsibilities at random, labels, parameters, a mixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.data.base import Array
+from emplus.engine.problem import Problem
+from emplus.errors import ArgumentError
+from emplus.families.gaussian import Gaussian
+from emplus.mixture import Mixture
+from emplus.numerics.logspace import log_or_minus_infinity
+from emplus.starts.base import Start, chosen_rows, hard_responsibilities, standardized
+from emplus.starts.centres import from_centres
+
+__all__ = ["GivenGaussian", "GivenLabels", "GivenMixture", "RandomResponsibilities"]
+
+
+@final
+class RandomResponsibilities:
+    """Responsibilities drawn uniformly, then scaled to sum to 1: components start nearly alike."""
+
+    def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        X, weight = chosen_rows(problem, n_components, rng)
+        resp = rng.random((len(X), n_components))
+        resp *= (weight / resp.sum(axis=1))[:, None]
+        return problem.estimate(X, resp)
+
+
+@final
+@dataclass(frozen=True)
+class GivenLabels:
+    """Each component starts from the rows with its label.
+
+    Parameters
+    ----------
+    labels : (n,) ndarray of int
+        Component 0 .. k - 1 of each row; -1 where it is not known (such rows are left out).
+    """
+
+    labels: NDArray[np.integer]
+
+    def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        labels = np.asarray(self.labels)
+        n = problem.source.n_rows
+        if labels.shape != (n,) or labels.dtype.kind not in "iu":
+            raise ArgumentError(f"Labels must be {n} whole numbers, one for each row.")
+        if labels.min() < -1 or labels.max() >= n_components:
+            raise ArgumentError(f"Labels must lie in -1 .. {n_components - 1} (-1 is not known).")
+        known = np.flatnonzero(labels >= 0)
+        X, weight = problem.source.take(known)
+        weight = np.ones(len(known)) if weight is None else weight
+        resp = hard_responsibilities(labels[known], weight, n_components)
+        missing = np.flatnonzero(resp.sum(axis=0) == 0)
+        if len(missing):
+            raise ArgumentError(f"No row is labelled {missing[0]}; every component needs one.")
+        return problem.estimate(X, resp)
+
+
+@final
+@dataclass(frozen=True)
+class GivenMixture:
+    """The mixture itself, as it is: to carry on from an earlier fit."""
+
+    mixture: Mixture
+
+    def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        if self.mixture.n_components != n_components:
+            raise ArgumentError(
+                f"The given mixture has {self.mixture.n_components} components, not {n_components}."
+            )
+        if self.mixture.n_features != problem.source.n_features:
+            raise ArgumentError(
+                f"The given mixture has {self.mixture.n_features} columns, "
+                f"the data {problem.source.n_features}."
+            )
+        if self.mixture.family != problem.family:
+            raise ArgumentError("The given mixture is of another family than the fit.")
+        return self.mixture
+
+
+@final
+@dataclass(frozen=True)
+class GivenGaussian:
+    """Weights, means or precisions of a Gaussian start, as far as they are given.
+
+    Parameters
+    ----------
+    otherwise : Start
+        Where the rest comes from. Given means are centres: without precisions, each
+        component's covariance is estimated from the rows nearest to its mean.
+    weights : (k,) ndarray, optional
+    means : (k, d) ndarray, optional
+    precisions : ndarray, optional
+        Inverse covariances in the shape of the structure.
+    """
+
+    otherwise: Start
+    weights: Array | None = None
+    means: Array | None = None
+    precisions: Array | None = None
+
+    def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        family = problem.family
+        if not isinstance(family, Gaussian):
+            raise ArgumentError("Means and precisions can be given for Gaussian components only.")
+        base = self._base(problem, n_components, rng)
+        means = base.parameters.means if self.means is None else self.means
+        covariances = base.parameters.covariances
+        if self.precisions is not None:
+            matrices = family.covariance.matrices
+            covariances = np.linalg.inv(self.precisions) if matrices else 1.0 / self.precisions
+            if matrices:
+                covariances = 0.5 * (covariances + covariances.swapaxes(-1, -2))
+        log_weights = base.log_weights
+        if self.weights is not None:
+            log_weights = log_or_minus_infinity(self.weights / self.weights.sum())
+        return Mixture(family, log_weights, family.parameters(means, covariances))
+
+    def _base(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        if self.means is None:
+            return self.otherwise(problem, n_components, rng)
+        X, weight = chosen_rows(problem, n_components, rng)
+        moments = problem.moments
+        scale = np.sqrt(moments.variance)
+        scale[scale == 0] = 1.0
+        centres = (self.means - moments.mean) / scale
+        return from_centres(problem, X, weight, standardized(problem, X), centres)
