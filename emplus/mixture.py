@@ -96,6 +96,8 @@ class Mixture:
                 + ("; name one as covariance_type." if structures else ".")
             )
         family = Gaussian(structures[0])
+        if structures[0].matrices and not np.allclose(sigma, sigma.swapaxes(-1, -2)):
+            raise ArgumentError("A matrix in covariances is not symmetric.")
         try:
             parameters = family.parameters(mu, sigma)
         except SingularComponentError as error:
@@ -125,7 +127,7 @@ class Mixture:
         return self.family.n_free_parameters(k, self.n_features) + k - 1
 
     def log_joint(self, X: ArrayLike) -> Array:
-        """log w_j + log p(x_i | j), (n, k)."""
+        """Joint log densities log w_j + log p(x_i | j), (n, k)."""
         rows = self._rows(X)
         joint = np.empty((self.n_components, len(rows))).T
         moments = Moments.of(rows)
@@ -139,10 +141,11 @@ class Mixture:
                 np.reshape(kernel.common(block), (-1, 1)),
                 out=joint[start : start + _ROWS_AT_ONCE],
             )
+        joint[:, np.isneginf(self.log_weights)] = -np.inf
         return joint
 
     def log_density(self, X: ArrayLike) -> Array:
-        """log p(x_i), (n,)."""
+        """Log densities log p(x_i), (n,)."""
         return log_normalize(self.log_joint(X))
 
     def responsibilities(self, X: ArrayLike) -> Array:
@@ -153,7 +156,8 @@ class Mixture:
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """The most responsible component of each row (n,)."""
-        return np.argmax(self.log_joint(X), axis=1)
+        labels: NDArray[np.intp] = np.argmax(self.log_joint(X), axis=1)
+        return labels
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
         """Draw ``n`` rows and the component of each, in random order."""
@@ -208,7 +212,8 @@ class Mixture:
             raise ArgumentError("Columns must be given, each once.")
         outside = chosen[(chosen < 0) | (chosen >= self.n_features)]
         if len(outside):
-            raise UnknownNameError("column number", int(outside[0]), map(str, range(self.n_features)))
+            known = map(str, range(self.n_features))
+            raise UnknownNameError("column number", int(outside[0]), known)
         return chosen
 
     def _rows(self, X: ArrayLike) -> Array:

@@ -16,7 +16,7 @@ from emplus.cli.failures import describe, fail, warn
 from emplus.cli.fit import fit
 from emplus.cli.show import datasets, info, plot
 from emplus.cli.use import predict, sample, score
-from emplus.errors import EmplusError, EmplusWarning
+from emplus.errors import EmplusError
 
 __all__ = ["main"]
 
@@ -89,7 +89,7 @@ def _warnings_as_sentences() -> Iterator[None]:
         warn(str(message))
 
     with warnings.catch_warnings():
-        warnings.simplefilter("once", EmplusWarning)
+        warnings.simplefilter("once", UserWarning)
         warnings.showwarning = show
         yield
 

@@ -15,7 +15,7 @@ from emplus.cli.failures import attempt, warn
 from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
 from emplus.cli.show import draw_fit
 from emplus.cli.use import as_rows
-from emplus.errors import EmplusWarning, UnknownNameError
+from emplus.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from emplus.cli.fit_report import FitReport
@@ -147,7 +147,7 @@ def _watched(estimator: Any, table: Table, quiet: bool) -> Any:
         estimator.set_params(observers=(bar,))
     try:
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", EmplusWarning)
+            warnings.simplefilter("always", UserWarning)
             estimator.fit(as_rows(table), sample_weight=table.weights)
     finally:
         if bar is not None:

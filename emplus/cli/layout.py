@@ -108,12 +108,22 @@ def _short(name: str) -> str:
 
 
 def _cells(means: NDArray[np.floating], deviations: NDArray[np.floating]) -> list[str]:
-    """Means and deviations of a column with the same decimals, three digits of the smallest."""
-    smallest = float(deviations[deviations > 0].min(initial=np.inf))
+    """Means and deviations of a column, all with the same decimals."""
+    positive = deviations[deviations > 0]
     largest = float(np.abs(means).max(initial=0.0))
-    decimals = 3 if math.isinf(smallest) else max(0, 2 - math.floor(math.log10(smallest)))
-    spec = f".{decimals}f" if decimals <= 6 and max(largest, smallest) < 1e7 else ".4g"
+    decimals = 3
+    if len(positive):
+        # Three digits of the smallest deviation, unless one collapsed component would
+        # make all the others long.
+        narrow, wide = _decimals(float(positive.min())), _decimals(float(positive.max()))
+        decimals = max(0, min(narrow, wide + 2))
+        largest = max(largest, float(positive.max()))
+    spec = f".{decimals}f" if decimals <= 6 and largest < 1e7 else ".4g"
     left = [format(float(value), spec) for value in means]
     right = [format(float(value), spec) for value in deviations]
     width = max(map(len, right))
     return [f"{a} ± {b.rjust(width)}" for a, b in zip(left, right, strict=True)]
+
+
+def _decimals(deviation: float) -> int:
+    return 2 - math.floor(math.log10(deviation))

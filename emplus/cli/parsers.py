@@ -198,7 +198,9 @@ def _without_row_names(parsed: Columns) -> Columns:
 
 def _load_numpy(place: str, source: str) -> Any:
     try:
-        return np.load(place, allow_pickle=False)
+        # Opened here, because numpy leaves a damaged file open.
+        with open(place, "rb") as file:
+            return np.load(file, allow_pickle=False)
     except (ValueError, EOFError, SyntaxError) as error:
         if "allow_pickle" in str(error):
             raise DataError(f"{source} holds Python objects, not numbers.") from None
@@ -210,7 +212,7 @@ def _load_archive(place: str, source: str) -> Any:
     import zlib
 
     try:
-        with np.load(place, allow_pickle=False) as archive:
+        with open(place, "rb") as file, np.load(file, allow_pickle=False) as archive:
             if "X" not in archive.files:
                 held = ", ".join(archive.files[:8]) or "nothing"
                 raise DataError(f"{source} has no array X; it holds {held}.")

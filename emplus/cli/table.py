@@ -219,6 +219,11 @@ def _parse_file(parsers: Any, place: str) -> Columns:
 def _parse_dataset(name: str) -> Columns:
     from emplus import datasets
 
-    dataset = datasets.load(name)
+    try:
+        dataset = datasets.load(name)
+    except UnknownNameError:
+        if Path(name).is_dir():
+            raise DataError(f"{name!r} is a folder, not a table.") from None
+        raise UnknownNameError("file or data set", name, datasets.names()) from None
     X = np.asarray(dataset.X)
     return Columns(f"data set {name!r}", tuple(dataset.feature_names), X, named=True, lines=None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, reduce
 from operator import add
 from typing import Any, TypeVar, final
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 # Bytes that one block may hold: about the share of one core in a shared cache.
 _BLOCK_BYTES = 4 << 20
-_SHORTEST, _LONGEST = 1024, 8192
+_SHORTEST, _LONGEST = 256, 16384
 # A chunk of consecutive blocks is summed by one thread before it is handed over.
 _CHUNKS = 64
 
@@ -67,7 +68,7 @@ class ArraySource:
     @property
     def n_features(self) -> int:
         """Number of columns."""
-        return self._X.shape[1]
+        return int(self._X.shape[1])
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -89,15 +90,19 @@ class ArraySource:
 
         def chunk(index: int) -> tuple[Array, ...]:
             last = min(n_blocks, (index + 1) * per_chunk)
-            return _sum(function(self._block(b * rows, rows)) for b in range(index * per_chunk, last))
+            blocks = range(index * per_chunk, last)
+            return _sum(function(self._block(b * rows, rows)) for b in blocks)
 
         return _sum(self._each(chunk, -(-n_blocks // per_chunk)))
 
     def map_rows(self, function: Callable[[Array], Array]) -> Array:
         """``function`` of each block of rows, its answers in the order of the rows."""
         starts = range(0, self.n_rows, _LONGEST)
-        parts = self._each(lambda i: function(self._X[starts[i] : starts[i] + _LONGEST]), len(starts))
-        return np.concatenate(list(parts))
+
+        def part(index: int) -> Array:
+            return function(self._X[starts[index] : starts[index] + _LONGEST])
+
+        return np.concatenate(list(self._each(part, len(starts))))
 
     def moments(self, *, full: bool) -> Moments:
         """Weighted moments of all rows; with ``full`` the scatter of all pairs of columns."""
@@ -112,10 +117,11 @@ class ArraySource:
         return self._moments(full=False)
 
     def _moments(self, *, full: bool) -> Moments:
-        starts = range(0, self.n_rows, _LONGEST)
+        rows = self._block_rows(3 * self.n_features)
+        starts = range(0, self.n_rows, rows)
 
         def part(index: int) -> Moments:
-            block = self._block(starts[index], _LONGEST)
+            block = self._block(starts[index], rows)
             return Moments.of(block.X, block.weight, full=full)
 
         return reduce(add, self._each(part, len(starts)))
@@ -142,7 +148,21 @@ class ArraySource:
             if count == 1 or self._n_jobs == 1:
                 yield from map(function, range(count))
             else:
-                yield from self._pool.map(function, range(count))
+                yield from self._in_order(function, count)
+
+    def _in_order(self, function: Callable[[int], T], count: int) -> Iterator[T]:
+        # Few answers wait at any time: those of large models are tens of megabytes each.
+        waiting: deque[Future[T]] = deque()
+        try:
+            for index in range(count):
+                waiting.append(self._pool.submit(function, index))
+                if len(waiting) > 2 * self._n_jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import final
 
-import numpy as np
-
 from emplus.engine.observers import Observer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem, State
 from emplus.engine.rules import EM, StepRule
-from emplus.families.base import SingularComponentError
+from emplus.families.base import EMPTY, SingularComponentError
 from emplus.mixture import Mixture
 from emplus.numerics.threads import single_threaded
 
@@ -106,7 +104,7 @@ class Engine:
                 objectives.append(following.objective)
                 log_likelihoods.append(following.log_likelihood)
                 gain = following.objective - state.objective
-                if not gain >= -_rounding(state, problem):
+                if not gain >= -max(state.rounding, following.rounding):
                     outcome = Outcome.OBJECTIVE_FELL
                     break
                 # A step that lost no more than rounding gains nothing: the one before it is kept.
@@ -118,7 +116,8 @@ class Engine:
                     break
         except SingularComponentError as error:
             component = error.component
-            empty = state.statistics.weight[component] <= 0
+            weight = state.statistics.weight
+            empty = weight[component] <= EMPTY * weight.sum()
             outcome = Outcome.COMPONENT_EMPTY if empty else Outcome.SINGULAR
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
@@ -127,9 +126,3 @@ class Engine:
     def _show(self, state: State) -> None:
         for observer in self.observers:
             observer(state)
-
-
-def _rounding(state: State, problem: Problem) -> float:
-    """How far rounding alone may lower the objective: some units of the largest sum in it."""
-    size = abs(state.log_likelihood) + abs(state.log_prior) + problem.source.total_weight
-    return 64.0 * float(np.finfo(problem.source.dtype).eps) * size

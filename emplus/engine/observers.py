@@ -26,6 +26,7 @@ class Printer:
         self._interval, self._weight = interval, total_weight
 
     def __call__(self, state: State, /) -> None:
+        """Show the state."""
         if state.iteration % self._interval == 0:
             row = state.objective / self._weight
             print(f"  iteration {state.iteration:5d}   objective a row {row:.9g}")
@@ -39,6 +40,7 @@ class ProgressBar:
         self._weight = total_weight
 
     def __call__(self, state: State, /) -> None:
+        """Show the state."""
         if state.iteration == 0:
             self._bar.reset()
         else:

@@ -25,7 +25,7 @@ class State:
     """A mixture together with its own objective, and the statistics for the next step.
 
     ``log_likelihood`` and ``log_prior`` are totals in nats and belong to ``mixture``, not to the
-    parameters one step earlier.
+    parameters one step earlier. ``rounding`` is how many nats of the objective may be rounding.
     """
 
     mixture: Mixture
@@ -33,6 +33,7 @@ class State:
     log_prior: float
     statistics: Statistics
     iteration: int = 0
+    rounding: float = 0.0
 
     @property
     def objective(self) -> float:
@@ -63,14 +64,15 @@ class Problem:
             mixture.parameters, mixture.log_weights, self.moments, self.source.dtype
         )
         width = kernel.width
-        log_likelihood, *sums = self.source.reduce(lambda block: _block_sums(kernel, block), width)
-        return State(
-            mixture,
-            float(log_likelihood[0]) + kernel.log_common,
-            self.family.log_prior(mixture.parameters, self.prior),
-            kernel.statistics(tuple(sums)),
-            iteration,
-        )
+        total, *sums = self.source.reduce(lambda block: _block_sums(kernel, block), width)
+        log_likelihood = float(total[0]) + kernel.log_common
+        log_prior = self.family.log_prior(mixture.parameters, self.prior)
+        size = abs(log_likelihood) + abs(log_prior) + self.source.total_weight
+        # Some units in the last place of the sums, and what the kernel loses in every row.
+        rounding = 64.0 * float(np.finfo(self.source.dtype).eps) * size
+        rounding += 4.0 * kernel.loss * self.source.total_weight
+        statistics = kernel.statistics(tuple(sums))
+        return State(mixture, log_likelihood, log_prior, statistics, iteration, rounding)
 
     def maximize(self, statistics: Statistics) -> Mixture:
         """The M step: weights in proportion to the rows, parameters by the family."""

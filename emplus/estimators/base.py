@@ -214,7 +214,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """The most responsible component of each row (n,)."""
-        return np.argmax(self._log_joint(X), axis=1)
+        labels: NDArray[np.intp] = np.argmax(self._log_joint(X), axis=1)
+        return labels
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Responsibilities of the components for each row (n, k); rows sum to 1."""
@@ -226,9 +227,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Log density of each row (n,), in nats."""
         return self._rows(X).map_rows(self.mixture_.log_density)
 
-    def score(
-        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Weighted mean of the log densities of the rows, in nats a row."""
         log_density = self.score_samples(X)
         weight = check_sample_weight(sample_weight, len(log_density))
@@ -242,7 +241,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         ``random_state`` belongs to the call: without one, every call draws other rows.
         """
         check_is_fitted(self)
-        return self.mixture_.sample(check_positive_int("n_samples", n_samples), make_rng(random_state))
+        n = check_positive_int("n_samples", n_samples)
+        return self.mixture_.sample(n, make_rng(random_state))
 
     def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's criterion on ``X``, lower is better."""
@@ -263,9 +263,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         _, _, surprise = self._totals(X, sample_weight)
         return self.bic(X, sample_weight) + 2.0 * surprise
 
-    def _totals(
-        self, X: ArrayLike, sample_weight: ArrayLike | None
-    ) -> tuple[float, float, float]:
+    def _totals(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float, float]:
         joint = self._log_joint(X)
         weight = check_sample_weight(sample_weight, len(joint))
         counts = np.ones(len(joint)) if weight is None else weight

@@ -164,7 +164,8 @@ class GaussianMixture(MixtureEstimator):
         return Gaussian(make_covariance(self.covariance_type))
 
     def _start(self, n_features: int) -> Start:
-        start = make_start(self.init_params) if isinstance(self.init_params, str) else self.init_params
+        named = self.init_params
+        start = make_start(named) if isinstance(named, str) else named
         weights, means, precisions = self._given(n_features)
         if weights is None and means is None and precisions is None:
             return start
@@ -237,4 +238,3 @@ def _collinear(mixture: Any, problem: Problem, strength: float) -> NDArray[np.in
     if values[0] > max(1e-10, left):
         return np.empty(0, dtype=np.intp)
     return varying[np.flatnonzero(np.abs(vectors[:, 0]) > 0.1)]
-

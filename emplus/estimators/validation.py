@@ -83,7 +83,8 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> Array | None
         raise DataError(f"sample_weight has {len(weight)} values for {n} rows; give one a row.")
     bad = ~np.isfinite(weight)
     if bad.any():
-        raise DataError(f"sample_weight contains NaN or infinity, first in row {int(bad.argmax())}.")
+        first = int(bad.argmax())
+        raise DataError(f"sample_weight contains NaN or infinity, first in row {first}.")
     if (weight < 0).any():
         raise DataError(f"sample_weight is negative, first in row {int((weight < 0).argmax())}.")
     if not weight.sum() > 0:
@@ -123,7 +124,7 @@ def make_rng(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
     if random_state is None:
         return np.random.default_rng()
-    if isinstance(random_state, numbers.Integral) and random_state >= 0:
+    if isinstance(random_state, numbers.Integral) and int(random_state) >= 0:
         return np.random.default_rng(int(random_state))
     raise ArgumentError(
         f"random_state={random_state!r} is no seed; use None, a whole number of at least 0, "

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from emplus.numerics.moments import Moments
 
-__all__ = ["Array", "Family", "Kernel", "Parameters", "Prior", "SingularComponentError", "Statistics"]
+__all__ = ["EMPTY", "Array", "Family", "Kernel", "Parameters", "SingularComponentError", "Statistics"]
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
+
+# A component with no more than this share of the weight has lost all its rows: an underflowed
+# responsibility is not exactly zero.
+EMPTY = 1e-30
 
 
 class SingularComponentError(ArithmeticError):
@@ -50,10 +54,6 @@ class Statistics(Protocol):
         """The statistics of some of the components."""
 
 
-class Prior(Protocol):
-    """A proper prior over one component's parameters, scaled to the data."""
-
-
 class Kernel(Protocol):
     """One pass over the rows under fixed parameters, block by block.
 
@@ -66,11 +66,15 @@ class Kernel(Protocol):
     def width(self) -> int:
         """Numbers held for each row while its block is worked on: it sets the block's length."""
 
+    @property
+    def loss(self) -> float:
+        """About how many nats of one log density rounding may cost."""
+
     def encode(self, X: Array) -> Any:
         """What ``log_joint`` and ``sums`` share about a block of rows X (b, d)."""
 
     def log_joint(self, rows: Any) -> Array:
-        """log weight_j + log p(x_i | j), up to ``common`` (b, k), free to overwrite.
+        """Joint log densities log w_j + log p(x_i | j), up to ``common`` (b, k), free to overwrite.
 
         Terms equal for all components of a row may be left out when the whole of them is known
         without looking at the rows; ``log_common`` gives that whole.

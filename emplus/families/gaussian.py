@@ -9,9 +9,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array, SingularComponentError
-from emplus.families.covariance import Covariance, Full, Spherical
-from emplus.families.gaussian_kernels import CentredKernel, ExpandedKernel, make_kernel
+from emplus.families.base import EMPTY, Array, Kernel, SingularComponentError
+from emplus.families.covariance import Covariance
+from emplus.families.covariance_matrices import Full, Tied
+from emplus.families.covariance_variances import Diagonal, Spherical
+from emplus.families.gaussian_kernels import CentredKernel, make_kernel
 from emplus.families.gaussian_statistics import GaussianStatistics
 from emplus.numerics.moments import Moments
 from emplus.numerics.triangular import SingularMatrixError
@@ -85,7 +87,7 @@ class Gaussian:
 
     Examples
     --------
-    >>> from emplus.families.covariance import Diagonal
+    >>> from emplus.families.covariance_variances import Diagonal
     >>> Gaussian(Diagonal()).n_free_parameters(n_components=3, n_features=2)
     12
     """
@@ -126,7 +128,7 @@ class Gaussian:
         dtype: Any,
         *,
         scoring: bool = False,
-    ) -> ExpandedKernel | CentredKernel:
+    ) -> Kernel:
         """The faster of the two kernels that is exact enough for the data."""
         means, factors = parameters.means, parameters.factors
         return make_kernel(self.covariance, means, factors, log_weights, moments, dtype, scoring)
@@ -134,7 +136,7 @@ class Gaussian:
     def maximize(self, statistics: GaussianStatistics, prior: PhantomRows) -> GaussianParameters:
         """Sigma_j = (S_j + m V) / (n_j + m), mu_j the weighted mean; O(k d^3) for full."""
         weight = statistics.weight
-        if prior.strength == 0.0 and not self.covariance.shared and (weight <= 0).any():
+        if prior.strength == 0.0 and not self.covariance.shared and (weight <= EMPTY * weight.sum()).any():
             raise SingularComponentError(int(np.argmin(weight)), "no row belongs to it any more")
         covariances = self.covariance.covariances(
             statistics.scatter(), weight, prior.variances, prior.strength
@@ -202,17 +204,20 @@ class Gaussian:
         rest = np.setdiff1d(np.arange(parameters.means.shape[1]), columns)
         _, given = self.marginal(parameters, columns)
         zeros = np.zeros(len(given.means))
-        kernel = CentredKernel(self.covariance, given.means, given.factors, zeros, values.dtype)
+        kernel = CentredKernel(
+            self.covariance, given.means, given.factors, zeros, values.dtype, np.abs(values)
+        )
         log_density = kernel.log_joint(values[None, :])[0]
         if not self.covariance.matrices:
             # Without correlations the other columns do not hear of the given ones.
             return *self.marginal(parameters, rest), log_density
         full = self.full_covariances(parameters)
-        cross = full[:, columns[:, None], rest]
-        gain = np.linalg.solve(full[:, columns[:, None], columns], cross).swapaxes(1, 2)
-        gap = (values - parameters.means[:, columns])[:, :, None]
-        means = parameters.means[:, rest] + (gain @ gap)[:, :, 0]
-        covariances = full[:, rest[:, None], rest] - gain @ cross
+        # U' times the cross covariances and U' times the gap: their product is the regression.
+        whitener = np.swapaxes(given.factors, -1, -2)
+        cross = whitener @ full[:, columns[:, None], rest]
+        gap = whitener @ (values - parameters.means[:, columns])[:, :, None]
+        means = parameters.means[:, rest] + (cross.swapaxes(1, 2) @ gap)[:, :, 0]
+        covariances = full[:, rest[:, None], rest] - cross.swapaxes(1, 2) @ cross
         covariances = 0.5 * (covariances + covariances.swapaxes(1, 2))
         if self.covariance.shared:
             covariances = covariances[0]
@@ -244,7 +249,8 @@ class Gaussian:
         expected = self.covariance.shape(*means.shape)
         if covariances.shape != expected:
             raise ValueError(f"'covariances' has shape {covariances.shape} instead of {expected}")
-        if self.covariance.matrices and not np.array_equal(covariances, covariances.swapaxes(-1, -2)):
+        mirrored = covariances.swapaxes(-1, -2) if self.covariance.matrices else covariances
+        if not np.array_equal(covariances, mirrored):
             raise ValueError("a matrix in 'covariances' is not symmetric")
         try:
             return self.parameters(means, covariances)
@@ -254,8 +260,6 @@ class Gaussian:
 
 def infer_covariance(covariances: Array, k: int, d: int) -> list[Covariance]:
     """The structures whose shape fits the array."""
-    from emplus.families.covariance import Diagonal, Tied
-
     structures: list[Covariance] = [Full(), Tied(), Diagonal(), Spherical()]
     return [s for s in structures if s.shape(k, d) == covariances.shape]
 

@@ -75,7 +75,8 @@ class GaussianStatistics:
         """Second moments about the means, shaped as ``second``; variances never below zero."""
         deviation = self._deviation()
         if self.covariance.shared:
-            removed = (deviation * self.weight[:, None]).T @ deviation
+            product = (deviation * self.weight[:, None]).T @ deviation
+            removed: Array = 0.5 * (product + product.T)
         else:
             removed = self._by_weight(self.covariance.outer(deviation, deviation))
         scatter: Array = self.second - removed

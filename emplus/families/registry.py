@@ -7,7 +7,9 @@ from typing import Any
 
 from emplus.errors import UnknownNameError
 from emplus.families.base import Family
-from emplus.families.covariance import Covariance, Diagonal, Full, Spherical, Tied
+from emplus.families.covariance import Covariance
+from emplus.families.covariance_matrices import Full, Tied
+from emplus.families.covariance_variances import Diagonal, Spherical
 from emplus.families.gaussian import Gaussian
 
 __all__ = ["COVARIANCES", "FAMILIES", "make_covariance", "make_family"]

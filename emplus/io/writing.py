@@ -11,7 +11,7 @@ import numpy as np
 
 from emplus._version import __version__
 from emplus.errors import ArgumentError, ModelFileError
-from emplus.families.base import Array
+from emplus.families.base import Array, Family
 from emplus.io.atomic import replacing
 from emplus.io.layout import COUNTS, FORMAT, KEY, NUMBERS, PREFIX, make_digest
 
@@ -32,7 +32,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     ArgumentError
         If the estimator is not fitted.
     ModelFileError
-        If the file cannot be written, with the reason; a file that was there is intact.
+        If the file cannot be written, with the reason, or if the model is one that `load`
+        would refuse; a file that was there is intact.
     """
     if not hasattr(estimator, "mixture_") or not hasattr(estimator, "result_"):
         raise ArgumentError(
@@ -40,11 +41,12 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         )
     from safetensors.numpy import save as serialize
 
+    place = os.fspath(path)
     tensors = _pack(estimator)
+    _check(place, estimator.mixture_.family, tensors)
     header = _header(estimator)
     header["digest"] = make_digest(header, tensors)
     contents = serialize(tensors, metadata={KEY: json.dumps(header, allow_nan=False)})
-    place = os.fspath(path)
     try:
         with replacing(place) as temporary:
             temporary.write_bytes(contents)
@@ -62,6 +64,15 @@ def _pack(estimator: Any) -> dict[str, Array]:
     arrays["trace"] = np.asarray(estimator.result_.trace, dtype=np.float64)
     # safetensors stores memory as it lies, so it must lie in C order.
     return {name: np.array(array, order="C", ndmin=0) for name, array in arrays.items()}
+
+
+def _check(place: str, family: Family, tensors: dict[str, Array]) -> None:
+    """Refuse what could not be read again, while the estimator is still in memory."""
+    packed = {name.removeprefix(PREFIX): array for name, array in tensors.items()}
+    try:
+        family.unpack(packed)
+    except ValueError as error:
+        raise ModelFileError(f"The model cannot be written to {place!r}: {error}.") from None
 
 
 def _header(estimator: Any) -> dict[str, Any]:

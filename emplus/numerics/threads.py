@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import threadpoolctl
 from threadpoolctl import ThreadpoolController
 
 from emplus.errors import ArgumentError
@@ -46,6 +47,7 @@ def single_threaded() -> Iterator[None]:
     global _users, _limiter
     with _lock:
         if _users == 0:
+            _take_control()
             _limiter = _controller(_loaded_libraries()).limit(limits=1)
         _users += 1
     try:
@@ -54,8 +56,18 @@ def single_threaded() -> Iterator[None]:
         with _lock:
             _users -= 1
             if _users == 0:
+                _take_control()
                 _limiter.restore_original_limits()
                 _limiter = None
+                _take_control()
+
+
+def _take_control() -> None:
+    # From 3.8 on, threadpoolctl lets the first thread that sets OpenBLAS's limit keep it, and
+    # quietly ignores all others: a fit in a second thread would not be held to one.
+    release = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
 
 
 def _loaded_libraries() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
@@ -50,6 +52,11 @@ def precision_factors(covariances: Array) -> Array:
     >>> precision_factors(np.array([[[4.0, 0.0], [0.0, 0.25]]])).tolist()
     [[[0.5, 0.0], [0.0, 2.0]]]
     """
+    # Correlations are factored and the columns' units put back afterwards: the inverse below swaps
+    # rows by size, and columns of very different units would mislead it.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units = 1.0 / np.sqrt(np.einsum("kaa->ka", covariances))
+        covariances = covariances * units[:, :, None] * units[:, None, :]
     with single_threaded():
         try:
             lower = np.linalg.cholesky(covariances)
@@ -63,7 +70,7 @@ def precision_factors(covariances: Array) -> Array:
             inverse = np.empty_like(lower)
             for index, factor in enumerate(lower):
                 inverse[index] = np.tril(lapack.dtrtri(factor, lower=1)[0])
-    return np.ascontiguousarray(inverse.swapaxes(-1, -2))
+    return np.ascontiguousarray((inverse * units[:, None, :]).swapaxes(-1, -2))
 
 
 def _first_singular(covariances: Array) -> int:
@@ -90,6 +97,6 @@ def triangular_product(rows: Array, factor: Array, out: Array) -> Array:
     d = factor.shape[0]
     panels = 1 if d < 48 else 2 if d < 96 else 4
     edges = [d * step // panels for step in range(panels + 1)]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         np.matmul(rows[:, :end], factor[:end, start:end], out=out[:, start:end])
     return out

@@ -40,4 +40,5 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     if buffer is None or buffer.size < size:
         buffer = np.empty(max(size, 1), dtype=np.uint8)
         buffers[name] = buffer
-    return buffer[:size].view(dtype).reshape(shape)
+    array: NDArray[Any] = buffer[:size].view(dtype).reshape(shape)
+    return array

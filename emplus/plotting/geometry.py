@@ -116,7 +116,9 @@ def ellipses(
     return Ellipses((first, second), tuple(map(float, radii)), weights, means, points)
 
 
-def frame(values: Floats, weights: Floats, means: Floats, deviations: Floats) -> tuple[float, float]:
+def frame(
+    values: Floats, weights: Floats, means: Floats, deviations: Floats
+) -> tuple[float, float]:
     """Axis limits that hold the data and, as far as they are near it, the components.
 
     Parameters
@@ -131,7 +133,7 @@ def frame(values: Floats, weights: Floats, means: Floats, deviations: Floats) ->
         ``low < high`` always, also for a constant column.
     """
     alive = weights > 0.0
-    reach = 2.2 * deviations[alive]
+    reach = 2.6 * deviations[alive]
     low, high = float(np.min(means[alive] - reach)), float(np.max(means[alive] + reach))
     if len(values):
         first, last = float(values.min()), float(values.max())

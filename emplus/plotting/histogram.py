@@ -12,13 +12,20 @@ Floats = NDArray[np.float64]
 _FEWEST, _MOST = 5, 120
 
 
-def roughness(grid: Floats, density: Floats) -> float:
-    r""":math:`\int f'(x)^2 dx` of a density given at the points of `grid`, O(m)."""
-    return float(np.sum(np.diff(density) ** 2 / np.diff(grid)))
+def roughness(grid: Floats, density: Floats, unit: float = 1.0) -> float:
+    r""":math:`\int f'(x)^2 dx`, with `x` in this unit, of a density at the points of `grid`; O(m).
+
+    Examples
+    --------
+    >>> triangle = np.array([0.0, 1.0, 0.0])
+    >>> roughness(np.array([-1.0, 0.0, 1.0]), triangle)
+    2.0
+    """
+    return float(np.sum((np.diff(density) * unit) ** 2 / (np.diff(grid) / unit)))
 
 
 def resolution(values: Floats) -> float:
-    """The step of rounded data (1 for whole minutes, 0.1 for millimetres in cm), 0 if there is none.
+    """The step of rounded data: 1 for whole minutes, 0.1 for millimetres in cm; else 0.
 
     Bars that are no multiple of the step would hold sometimes three and sometimes four of its
     values, and show a comb that is not in the data.
@@ -37,19 +44,22 @@ def resolution(values: Floats) -> float:
     return step if bool(np.all(np.abs(multiples - np.round(multiples)) < 0.02)) else 0.0
 
 
-def bin_edges(values: Floats, weights: Floats, rough: float, least_width: float) -> Floats:
+def bin_edges(
+    values: Floats, weights: Floats, grid: Floats, density: Floats, least_width: float
+) -> Floats:
     r"""Edges of equal bars over all the values.
 
     The width is Scott's optimum for the fitted density :math:`f` itself,
-    :math:`(6 / (n \int f'^2))^{1/3}` [1]_, with Kish's effective :math:`n` for weighted rows,
-    between 5 and 120 bars, and a multiple of the data's own step.
+    :math:`(6 / (n \int f'^2))^{1/3}` [1]_, with Kish's effective :math:`n` for weighted rows. There
+    are never fewer than :math:`2 n^{1/3}` bars, so that a fit too smooth for the data is seen to
+    be, and 5 to 120 of them; the width is a multiple of the data's own step.
 
     Parameters
     ----------
     values, weights : ndarray (n,)
         Finite values of positive weight, at least one.
-    rough : float
-        Roughness of the fitted density.
+    grid, density : ndarray (m,)
+        The fitted density and where it has these values.
     least_width : float
         Width of the one bar of a column that does not vary.
 
@@ -66,15 +76,18 @@ def bin_edges(values: Floats, weights: Floats, rough: float, least_width: float)
     if not span > 1e-3 * least_width:
         return np.array([low - 0.5 * least_width, high + 0.5 * least_width])
     relative = weights / weights.max()
-    effective = relative.sum() ** 2 / np.sum(relative**2)
-    width = (6.0 / (effective * max(rough, 1e-300))) ** (1.0 / 3.0)
-    width = float(np.clip(width, span / _MOST, span / _FEWEST))
+    effective = float(relative.sum() ** 2 / np.sum(relative**2))
+    # In units of the span, where no power of a tiny or a huge number can leave the floats.
+    rough = max(roughness(grid, density, span), 1e-300)
+    best = max((effective * rough / 6.0) ** (1 / 3), 2.0 * effective ** (1 / 3))
+    width = span / float(np.clip(best, _FEWEST, _MOST))
     step = resolution(values)
     if step > 0.0:
         width = step * max(1.0, np.floor(width / step + 0.5))
         low, span = low - 0.5 * step, span + step
         bars = max(1, int(np.ceil(span / width - 1e-9)))
-        return low + width * np.arange(bars + 1)
+        stepped: Floats = low + width * np.arange(bars + 1)
+        return stepped
     return np.linspace(low, high, max(1, round(span / width)) + 1)
 
 

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 __all__ = [
     "INK",
     "MUTED",
-    "PALETTE_SIZE",
     "PALE",
+    "PALETTE_SIZE",
     "darken",
     "linear_to_srgb",
     "oklab",
@@ -93,7 +93,8 @@ def linear_to_srgb(light: Floats) -> Floats:
 
 def oklab(light: Floats) -> Floats:
     """Oklab coordinates (L, a, b) of linear RGB ``(..., 3)``, where distances match the eye."""
-    return np.cbrt(np.clip(light, 0.0, 1.0) @ _TO_LMS.T) @ _TO_LAB.T
+    lab: Floats = np.cbrt(np.clip(light, 0.0, 1.0) @ _TO_LMS.T) @ _TO_LAB.T
+    return lab
 
 
 def _candidates() -> Floats:

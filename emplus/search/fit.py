@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from emplus.engine.loop import Climb
 from emplus.engine.outcome import Outcome
+from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
 
 __all__ = ["Fit", "Run"]
@@ -13,7 +15,10 @@ __all__ = ["Fit", "Run"]
 
 @dataclass(frozen=True)
 class Run:
-    """One start and where it ended. Totals are in nats; ``seconds`` is wall-clock time."""
+    """One start and where it ended. Totals are in nats; ``seconds`` is wall-clock time.
+
+    A start that gave no mixture to climb from has no passes, and -inf for both totals.
+    """
 
     start: int
     outcome: Outcome
@@ -37,6 +42,12 @@ class Run:
             seconds,
             climb.component,
         )
+
+    @classmethod
+    def never_begun(cls, start: int, error: SingularComponentError, seconds: float) -> Run:
+        """The record of a start whose own first mixture was singular."""
+        nothing = -math.inf
+        return cls(start, Outcome.SINGULAR, nothing, nothing, 0, 0, seconds, error.component)
 
 
 @dataclass(frozen=True)

@@ -40,16 +40,15 @@ class Restarts:
         begun = time.perf_counter()
         best: Climb | None = None
         runs: list[Run] = []
-        failures: list[str] = []
         for index, own_rng in enumerate(rng.spawn(self.n_init)):
             started = time.perf_counter()
             try:
                 climb = engine.climb(problem, draw(own_rng))
             except SingularComponentError as error:
-                failures.append(f"start {index}: component {error.component}, {error.reason}")
+                runs.append(Run.never_begun(index, error, time.perf_counter() - started))
                 continue
             except KeyboardInterrupt:
-                if best is None:
+                if best is None or not best.outcome.usable:
                     raise
                 best = _interrupted(best)
                 break
@@ -60,7 +59,7 @@ class Restarts:
                 best = _interrupted(best)
                 break
         if best is None or not best.outcome.usable:
-            raise FitError(_why(failures, runs))
+            raise FitError(_why(runs))
         return _fit(problem, best, runs, time.perf_counter() - begun)
 
 
@@ -69,13 +68,13 @@ def _rank(climb: Climb) -> tuple[bool, float]:
     return climb.outcome.usable, climb.state.objective
 
 
-def _why(failures: list[str], runs: list[Run]) -> str:
+def _why(runs: list[Run]) -> str:
     ended = [
         f"start {run.start}: component {run.component} at iteration {run.n_iter}, "
         f"{run.outcome.value.replace('_', ' ')}"
         for run in runs
     ]
-    shown = "; ".join((failures + ended)[:5])
+    shown = "; ".join(ended[:5]) + (f"; and {len(ended) - 5} more" if len(ended) > 5 else "")
     return (
         f"No start led to a usable mixture ({shown}). Raise reg_covar, which keeps a component "
         "from collapsing, or ask for fewer components."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emplus.data.base import Array
 from emplus.engine.problem import Problem
@@ -51,7 +52,7 @@ def standardized(problem: Problem, X: Array) -> Array:
     return np.asarray((features - moments.mean) / scale, dtype=np.float64)
 
 
-def hard_responsibilities(labels: Array, weight: Array, n_components: int) -> Array:
+def hard_responsibilities(labels: NDArray[np.integer], weight: Array, n_components: int) -> Array:
     """Weighted responsibilities (n, k) of rows that each belong to one component."""
     resp = np.zeros((len(labels), n_components))
     resp[np.arange(len(labels)), labels] = weight

@@ -29,9 +29,11 @@ class KMeansPlusPlus:
     """
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """Draw centres and give every row to the nearest."""
         X, weight = chosen_rows(problem, n_components, rng)
         points = standardized(problem, X)
-        return from_centres(problem, X, weight, points, _plus_plus(points, weight, n_components, rng))
+        centres = _plus_plus(points, weight, n_components, rng)
+        return from_centres(problem, X, weight, points, centres)
 
 
 @final
@@ -39,6 +41,7 @@ class KMeans:
     """k-means (Lloyd's iterations) from k-means++ centres."""
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """Draw centres and give every row to the nearest."""
         from sklearn.cluster import KMeans as Lloyd
         from sklearn.exceptions import ConvergenceWarning
 
@@ -62,6 +65,7 @@ class RandomRows:
     """
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """Draw centres and give every row to the nearest."""
         X, weight = chosen_rows(problem, n_components, rng)
         present = weight > 0
         drawn = rng.choice(
@@ -119,7 +123,7 @@ def _squared_distances(points: Array, centres: Array) -> Array:
     norms = np.einsum("ia,ia->i", points, points)
     own = np.einsum("ka,ka->k", centres, centres)[:, None]
     with single_threaded():
-        distances = norms - 2.0 * (centres @ points.T) + own
+        distances: Array = norms - 2.0 * (centres @ points.T) + own
     # What the expansion leaves of a zero is some units of the norms' last place.
     distances[distances <= 1e-13 * (norms + own)] = 0.0
     return distances

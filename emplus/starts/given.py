@@ -25,6 +25,7 @@ class RandomResponsibilities:
     """Responsibilities drawn uniformly, then scaled to sum to 1: components start nearly alike."""
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """A mixture of components that are nearly alike."""
         X, weight = chosen_rows(problem, n_components, rng)
         resp = rng.random((len(X), n_components))
         resp *= (weight / resp.sum(axis=1))[:, None]
@@ -45,6 +46,7 @@ class GivenLabels:
     labels: NDArray[np.integer]
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """A mixture estimated from the labelled rows."""
         labels = np.asarray(self.labels)
         n = problem.source.n_rows
         if labels.shape != (n,) or labels.dtype.kind not in "iu":
@@ -69,6 +71,7 @@ class GivenMixture:
     mixture: Mixture
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """The given mixture, once it is known to fit the problem."""
         if self.mixture.n_components != n_components:
             raise ArgumentError(
                 f"The given mixture has {self.mixture.n_components} components, not {n_components}."
@@ -105,6 +108,7 @@ class GivenGaussian:
     precisions: Array | None = None
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """The given values, and the rest from the other start."""
         family = problem.family
         if not isinstance(family, Gaussian):
             raise ArgumentError("Means and precisions can be given for Gaussian components only.")

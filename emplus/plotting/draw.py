@@ -1,0 +1,433 @@
+"""Draw the values of `emplus.plotting.data` with matplotlib; the only module that imports it.
+
+The ``draw_*`` functions work on any ``Axes`` and change nothing global. Pictures for files are
+made from `new_figure` and `render`, on the Agg canvas whatever backend the session has, with
+matplotlib's own defaults whatever the user's style is: the same data gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.gridspec import GridSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from numpy.typing import NDArray
+
+from emplus.plotting.style import INK, MUTED, PALE, darken, palette, weight_label
+from emplus.plotting.tracing import Trace
+from emplus.plotting.values import Density1D, Pairs, Scatter
+
+__all__ = [
+    "draw_density",
+    "draw_gaps",
+    "draw_pairs",
+    "draw_scatter",
+    "draw_trace",
+    "draw_weights",
+    "house_style",
+    "new_figure",
+    "plain",
+    "render",
+    "write_words",
+]
+
+Floats = NDArray[np.float64]
+
+_FONT = "DejaVu Sans"  # Comes with matplotlib, so every machine has the same letters.
+_STYLE: Any = {
+    "font.family": [_FONT],
+    "font.size": 9.0,
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "axes.unicode_minus": True,
+    "svg.hashsalt": "emplus",
+    "pdf.fonttype": 42,
+}
+# Dates and version numbers would make two equal pictures differ.
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+_MANY_POINTS = 1500
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Take matplotlib's defaults and this package's letters while a picture for a file is made."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) on its own canvas, unknown to pyplot."""
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
+    figure = Figure(figsize=(width, height), dpi=160, layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def render(figure: Figure, extension: str) -> bytes:
+    """The picture as a file of this kind: ``"png"``, ``"svg"`` or ``"pdf"``."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format=extension, metadata=_METADATA[extension])
+    return buffer.getvalue()
+
+
+def write_words(figure: Figure, title: str, caption: Sequence[str]) -> None:
+    """A title above the picture and lines in small letters below it, both from the left."""
+    figure.suptitle(
+        title, x=0.012, ha="left", fontsize=11.5, fontweight="bold", color=INK, parse_math=False
+    )
+    if caption:
+        words = "\n".join(caption)
+        figure.supxlabel(
+            words, x=0.012, ha="left", fontsize=7.5, color=MUTED, parse_math=False, linespacing=1.4
+        )
+
+
+def plain(text: object, at_most: int = 32) -> str:
+    r"""Words of one line that the font can show and that are not too long.
+
+    Examples
+    --------
+    >>> plain("petal\nlength  (cm)"), plain("x" * 40, 8)
+    ('petal length (cm)', 'xxxxxxx…')
+    """
+    known = get_font(findfont(_FONT)).get_charmap()
+    words = " ".join(str(text).split())
+    words = "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in words)
+    return words if len(words) <= at_most else words[: at_most - 1].rstrip() + "…"
+
+
+def draw_scatter(
+    data: Scatter, ax: Axes, *, names: Sequence[str] | None = None, numbers: float = 7.0
+) -> None:
+    """Points coloured by responsibilities, with ellipses and numbered means.
+
+    Parameters
+    ----------
+    data : Scatter
+    ax : matplotlib.axes.Axes
+    names : two str, optional
+        Words on the axes.
+    numbers : float, default=7
+        Size in points of the component numbers at the means.
+    """
+    _dress(ax)
+    ax.set_xlim(*data.limits[0])
+    ax.set_ylim(*data.limits[1])
+    n = max(len(data.points), 1)
+    area = float(np.clip(22.0 * np.sqrt(272.0 / n), 2.5, 22.0)) * (numbers / 7.0) ** 2
+    ax.scatter(
+        data.points[:, 0],
+        data.points[:, 1],
+        s=area * data.sizes,
+        c=data.colours,
+        alpha=float(np.clip(0.8 - 0.1 * np.log10(n / 272.0), 0.5, 0.8)),
+        linewidths=0,
+        zorder=2,
+        rasterized=n > _MANY_POINTS,
+    )
+    _draw_ellipses(data, ax)
+    alive = data.ellipses.weights > 0.0
+    _draw_numbers(ax, data.ellipses.means, np.where(alive, data.ellipses.weights, -1.0), numbers)
+    _label(ax, names, [f"column {column}" for column in data.columns])
+
+
+def draw_density(
+    data: Density1D,
+    ax: Axes,
+    *,
+    name: str | None = None,
+    legend: bool = True,
+    numbers: float = 7.0,
+) -> None:
+    """The density of one column over its histogram, with the components under it.
+
+    Parameters
+    ----------
+    data : Density1D
+    ax : matplotlib.axes.Axes
+    name : str, optional
+        Words under the axis.
+    legend : bool, default=True
+    numbers : float, default=7
+        Size in points of the component numbers at the peaks.
+    """
+    _dress(ax)
+    ax.set_xlim(*data.limits)
+    ax.set_ylim(0.0, 1.08 * data.top)
+    ax.stairs(data.heights, data.edges, fill=True, color=PALE, label="data", zorder=1)
+    edge = "white" if len(data.heights) < 60 else "none"
+    ax.vlines(data.edges, 0.0, 1.08 * data.top, color=edge, linewidth=0.6, zorder=1.5)
+    width = 1.3 if len(data.weights) <= 12 else 0.8
+    _draw_components(data, ax, width)
+    ax.plot(data.grid, data.density, color=INK, linewidth=1.5, zorder=4, label="mixture")
+    peaks = np.stack([data.means, np.minimum(data.components.max(axis=1), data.top)], axis=1)
+    _draw_numbers(ax, peaks, np.where(data.weights > 0.0, data.weights, -1.0), numbers)
+    _label(ax, None if name is None else (name, "density"), (f"column {data.column}", "density"))
+    if legend:
+        ax.plot([], [], color=MUTED, linewidth=width, label="component times its weight")
+        _legend(ax)
+
+
+def draw_weights(weights: Floats, ax: Axes) -> None:
+    """The mixing weights as bars, in the components' colours and numbered like them.
+
+    Parameters
+    ----------
+    weights : ndarray (k,)
+    ax : matplotlib.axes.Axes
+    """
+    k = len(weights)
+    _dress(ax, left=False)
+    height = _page(ax)[1]
+    # A few bars stay slim at the top; many get small numbers, and too many only an axis.
+    slots = max(float(k), height / 20.0)
+    room = height / slots
+    roomy = room >= 8.0
+    letters = float(np.clip(0.68 * room, 5.5, 8.0))
+    ax.barh(np.arange(k), weights, height=0.72 if roomy else 0.9, color=palette(k))
+    ax.set_ylim(slots - 0.4, -0.6)
+    most = float(np.max(weights))
+    ax.set_xlim(0.0, most * (1.75 if roomy else 1.05))
+    ax.tick_params(left=False)
+    if roomy:
+        ax.set_yticks(np.arange(k))
+        ax.set_xticks([])
+        ax.spines["bottom"].set_visible(False)
+        for j, weight in enumerate(weights):
+            words = weight_label(float(weight))
+            ax.text(weight + 0.05 * most, j, words, va="center", fontsize=letters, color=INK)
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(12, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(2))
+    ax.tick_params(axis="y", labelsize=letters if roomy else 8.0)
+    ax.tick_params(axis="x", labelsize=8.0)
+    ax.set_title("weight", fontsize=9, color=MUTED, loc="left")
+
+
+def draw_pairs(data: Pairs, figure: Figure, *, names: Sequence[str] | None = None) -> None:
+    """Pairs of columns below the diagonal, densities on it, weights in the free corner.
+
+    Parameters
+    ----------
+    data : Pairs
+    figure : matplotlib.figure.Figure
+    names : sequence of str, optional
+        One a shown column.
+    """
+    shown = list(names) if names is not None else [f"column {c}" for c in data.columns]
+    c = len(shown)
+    numbers = 5.5 if c > 2 else 7.0
+    grid = GridSpec(c, c, figure=figure)
+    for i in range(c):
+        for j in range(i + 1):
+            ax = figure.add_subplot(grid[i, j])
+            if i == j:
+                draw_density(data.densities[i], ax, legend=False, numbers=numbers)
+                ax.set_yticks([])
+                ax.spines["left"].set_visible(False)
+            else:
+                draw_scatter(data.scatters[i][j], ax, numbers=numbers)
+            ax.xaxis.set_major_locator(MaxNLocator(3))
+            if i != j:
+                ax.yaxis.set_major_locator(MaxNLocator(3))
+            ax.tick_params(labelsize=7.5, labelbottom=i == c - 1, labelleft=j == 0 and i > 0)
+            _label(ax, ("", ""), ())
+            if i == c - 1:
+                _name_axis(ax.xaxis, shown[j], data.densities[j].limits)
+            if j == 0 and i > 0:
+                _name_axis(ax.yaxis, shown[i], data.densities[i].limits)
+    if len(data.weights) > 1:
+        draw_weights(data.weights, figure.add_subplot(grid[: c - 1, c - 1]))
+
+
+def draw_trace(data: Trace, ax: Axes) -> None:
+    """The objective against the passes over the data, and where the other starts ended.
+
+    Parameters
+    ----------
+    data : Trace
+    ax : matplotlib.axes.Axes
+    """
+    _dress(ax)
+    colour = palette(1)[0]
+    if len(data.passes):
+        ax.plot(
+            data.passes, data.objectives, color=colour, linewidth=1.6, zorder=3, label="best start"
+        )
+        ax.plot(data.passes[-1:], data.objectives[-1:], marker="o", color=colour, zorder=4)
+    if len(data.run_passes):
+        ax.plot(
+            data.run_passes,
+            data.run_objectives,
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markerfacecolor="white",
+            markeredgecolor=MUTED,
+            label=f"end of another start ({len(data.run_passes)})",
+            zorder=2,
+        )
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    # Whole numbers: an offset above the axis would have to be added up by the reader.
+    whole = ScalarFormatter(useOffset=False)
+    whole.set_scientific(False)
+    ax.yaxis.set_major_formatter(whole)
+    _label(ax, None, ("pass over the data", "objective (nats)"))
+    if len(data.run_passes):
+        _legend(ax)
+
+
+def draw_gaps(data: Trace, ax: Axes) -> None:
+    """How far each pass was below the best objective, on a logarithmic axis.
+
+    Parameters
+    ----------
+    data : Trace
+    ax : matplotlib.axes.Axes
+    """
+    _dress(ax)
+    below = data.gaps > 0.0
+    if np.any(below):
+        ax.semilogy(data.passes[below], data.gaps[below], color=palette(1)[0], linewidth=1.6)
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    _label(ax, None, ("pass over the data", "below the best (nats)"))
+
+
+def _dress(ax: Axes, *, left: bool = True) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines["left"].set_visible(left)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color("#9a9a9a")
+    ax.tick_params(color="#9a9a9a", labelcolor=INK, length=3)
+
+
+def _page(ax: Axes) -> Floats:
+    """Width and height of the axes in points."""
+    return np.array([ax.bbox.width, ax.bbox.height]) / ax.figure.dpi * 72.0
+
+
+def _label(ax: Axes, names: Sequence[str] | None, otherwise: Sequence[str]) -> None:
+    across, up = otherwise if names is None else names
+    ax.set_xlabel(across, color=INK, parse_math=False)
+    ax.set_ylabel(up, color=INK, parse_math=False)
+
+
+def _name_axis(axis: Axis, name: str, limits: tuple[float, float]) -> None:
+    """Name the axis of a small panel; what its ticks leave out stands beside the name."""
+    formatter = ScalarFormatter()
+    formatter.set_powerlimits((-3, 4))
+    axis.set_major_formatter(formatter)
+    ticks = np.asarray(axis.get_major_locator().tick_values(*limits))
+    formatter.set_locs(ticks[(ticks >= limits[0]) & (ticks <= limits[1])].tolist())
+    left_out = formatter.get_offset()
+    axis.offsetText.set_visible(False)
+    words = f"{name} ({left_out})" if left_out else name
+    axis.set_label_text(words, fontsize=8.5, parse_math=False, color=INK)
+
+
+def _legend(ax: Axes) -> None:
+    # Above the axes, where no data can be under it.
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=3,
+        frameon=False,
+        handlelength=1.4,
+        columnspacing=1.6,
+        borderaxespad=0.2,
+    )
+
+
+def _draw_components(data: Density1D, ax: Axes, width: float) -> None:
+    colours = darken(palette(len(data.weights)), 0.62)
+    curves, areas, drawn = [], [], []
+    for j in np.flatnonzero(data.weights > 0.0):
+        shown = np.flatnonzero(data.components[j] > 1e-4 * data.top)
+        if not len(shown):
+            continue
+        part = slice(max(shown[0] - 1, 0), shown[-1] + 2)
+        x, y = data.grid[part], data.components[j, part]
+        curves.append(np.column_stack([x, y]))
+        areas.append(np.vstack([[x[0], 0.0], curves[-1], [x[-1], 0.0]]))
+        drawn.append(j)
+    own = colours[drawn]
+    ax.add_collection(PolyCollection(areas, facecolors=own, alpha=0.13, linewidths=0, zorder=2))
+    ax.add_collection(
+        LineCollection(curves, colors=own, linewidths=width, zorder=3, label="_components")
+    )
+
+
+def _draw_ellipses(data: Scatter, ax: Axes) -> None:
+    shapes = data.ellipses
+    alive = np.flatnonzero(shapes.weights > 0.0)
+    colours = darken(palette(len(shapes.weights)), 0.55)[alive]
+    thin = 1.0 if len(alive) <= 20 else 0.7
+    inner = shapes.points[alive, 0]
+    ax.add_collection(PolyCollection(list(inner), facecolors=colours, alpha=0.10, zorder=1))
+    for index in range(len(shapes.radii)):
+        lines = list(shapes.points[alive, index])
+        width = thin * (1.5 if index == 0 else 0.9)
+        ax.add_collection(LineCollection(lines, colors=colours, linewidths=width, zorder=3))
+
+
+def _draw_numbers(ax: Axes, places: Floats, ranks: Floats, size: float) -> None:
+    """Number the components at `places` (k, 2), the heaviest first, where there is room.
+
+    Those without room, which would hide another number, get a dot; ranks below 0 nothing.
+    """
+    low = np.array([ax.get_xlim()[0], ax.get_ylim()[0]])
+    high = np.array([ax.get_xlim()[1], ax.get_ylim()[1]])
+    colours = darken(palette(len(places)), 0.5)
+    at = (places - low) / (high - low) * _page(ax)
+    size = size if len(places) <= 60 else 0.75 * size
+    inside = np.all((places >= low) & (places <= high), axis=1) & (ranks >= 0.0)
+    taken: list[tuple[Floats, float]] = []
+    hidden: list[int] = []
+    for j in np.argsort(-ranks, kind="stable"):
+        if not inside[j]:
+            continue
+        radius = size * (0.75 + 0.3 * (len(str(j)) - 1))
+        x, y = (float(value) for value in places[j])
+        if any(np.hypot(*(at[j] - other)) < radius + room for other, room in taken):
+            hidden.append(int(j))
+            continue
+        taken.append((at[j], radius))
+        ax.annotate(
+            str(j),
+            (x, y),
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white",
+            zorder=6,
+            bbox={"boxstyle": "circle,pad=0.22", "fc": colours[j], "ec": "white", "lw": 0.7},
+        )
+    ax.scatter(
+        places[hidden, 0],
+        places[hidden, 1],
+        s=(0.55 * size) ** 2,
+        c=colours[hidden],
+        edgecolors="white",
+        linewidths=0.5,
+        zorder=5,
+    )

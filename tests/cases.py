@@ -1,0 +1,197 @@
+"""The tables that tests are products of: families, sources, searches, awkward data.
+
+Adding a family, a source or a search is adding a row here; the tests then run over it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from emplus import GaussianMixture, Mixture
+from emplus.data.base import Source
+from emplus.data.memory import ArraySource
+from emplus.engine.problem import Problem
+from emplus.errors import EmplusWarning
+from emplus.families.base import Family
+from emplus.families.gaussian import GaussianParameters
+from emplus.families.registry import COVARIANCES, make_family
+from emplus.search.registry import SEARCHES
+
+Array = NDArray[np.floating]
+
+COVARIANCE_TYPES = tuple(COVARIANCES)
+SEARCH_NAMES = tuple(SEARCHES)
+
+
+class MakeSource(Protocol):
+    def __call__(
+        self, X: Array, sample_weight: Array | None = None, n_jobs: int | None = 1
+    ) -> Source: ...
+
+
+SOURCES: Mapping[str, MakeSource] = {"array": ArraySource}
+
+
+@dataclass(frozen=True)
+class FamilyCase:
+    """A family with what generic tests need to know of it.
+
+    ``move`` gives the parameters a step of length t along a direction of its own choosing, the
+    same for the same seed: how derivatives are taken without knowing what the parameters are.
+    """
+
+    id: str
+    mixture: Mixture
+    estimator: Callable[..., Any]
+    move: Callable[[Family, Any, int, float], Any]
+
+    @property
+    def family(self) -> Family:
+        return self.mixture.family
+
+    def rows(self, n: int = 300, seed: int = 0) -> Array:
+        """Rows of the example mixture."""
+        return self.mixture.sample(n, np.random.default_rng(seed))[0]
+
+    def problem(self, X: Array, weight: Array | None = None, strength: float = 1e-3) -> Problem:
+        """The example family to be fitted to these rows in memory."""
+        return problem_of(self.family, ArraySource(X, weight, n_jobs=1), strength)
+
+
+def problem_of(family: Family, source: Source, strength: float = 1e-3) -> Problem:
+    moments = source.moments(full=family.needs_full_scatter)
+    return Problem(family, source, family.default_prior(moments, strength))
+
+
+def random_covariances(covariance_type: str, k: int, d: int, rng: np.random.Generator) -> Array:
+    """Covariances of components about one unit wide."""
+    if covariance_type == "spherical":
+        return rng.uniform(0.4, 1.5, size=k)
+    if covariance_type == "diag":
+        return rng.uniform(0.4, 1.5, size=(k, d))
+    roots = rng.standard_normal((k, d, 2 * d)) / np.sqrt(2 * d)
+    covariances: Array = roots @ roots.swapaxes(1, 2) + 0.2 * np.eye(d)
+    covariances = 0.5 * (covariances + covariances.swapaxes(1, 2))
+    return covariances[0] if covariance_type == "tied" else covariances
+
+
+def random_gaussian(
+    covariance_type: str, k: int = 3, d: int = 2, seed: int = 0, separation: float = 2.0
+) -> Mixture:
+    """A Gaussian mixture that overlaps somewhat."""
+    rng = np.random.default_rng(seed)
+    return Mixture.gaussian(
+        rng.dirichlet(np.full(k, 5.0)),
+        separation * rng.standard_normal((k, d)),
+        random_covariances(covariance_type, k, d, rng),
+        covariance_type,
+    )
+
+
+def _move_gaussian(family: Family, parameters: GaussianParameters, seed: int, t: float) -> Any:
+    rng = np.random.default_rng(seed)
+    covariances = parameters.covariances
+    change = rng.standard_normal(covariances.shape)
+    if family.config()["covariance_type"] in ("full", "tied"):
+        change = 0.5 * (change + change.swapaxes(-1, -2))
+    arrays = {
+        "means": parameters.means + t * rng.standard_normal(parameters.means.shape),
+        "covariances": covariances + t * change,
+    }
+    return family.unpack(arrays)
+
+
+def _gaussian_case(covariance_type: str) -> FamilyCase:
+    def estimator(n_components: int = 3, **arguments: Any) -> GaussianMixture:
+        return GaussianMixture(n_components, covariance_type=covariance_type, **arguments)
+
+    name = f"gaussian-{covariance_type}"
+    return FamilyCase(name, random_gaussian(covariance_type), estimator, _move_gaussian)
+
+
+FAMILY_CASES = [_gaussian_case(name) for name in COVARIANCE_TYPES]
+
+every_family = pytest.mark.parametrize("case", FAMILY_CASES, ids=lambda case: case.id)
+every_covariance = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+every_source = pytest.mark.parametrize("make_source", SOURCES.values(), ids=list(SOURCES))
+every_search = pytest.mark.parametrize("search", SEARCH_NAMES)
+
+
+def gaussian_family(covariance_type: str) -> Family:
+    return make_family("gaussian", covariance_type=covariance_type)
+
+
+@contextmanager
+def tolerated() -> Iterator[None]:
+    """Let warnings about the data and about the iterations pass; no others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmplusWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+def _awkward() -> dict[str, Array]:
+    rng = np.random.default_rng(42)
+    normal = rng.standard_normal((30, 3))
+    spiked, far, mixed = normal.copy(), normal.copy(), normal.copy()
+    spiked[0] = 1e9
+    far += [1e8, -1e8, 0.0]
+    mixed *= [1e-9, 1.0, 1e9]
+    constant = normal.copy()
+    constant[:, 1] = 7.0
+    return {
+        "duplicated rows": normal[rng.integers(4, size=30)],
+        "two points": np.repeat([[0.0, 0.0], [1.0, 5.0]], 8, axis=0),
+        "one outlier": spiked,
+        "far from zero": far,
+        "columns of every size": mixed,
+        "tiny": 1e-100 * normal,
+        "huge": 1e100 * normal,
+        "whole numbers": np.round(2.0 * normal),
+        "constant column": constant,
+        "constant zero column": constant - [0.0, 7.0, 0.0],
+        "collinear columns": np.column_stack([normal, normal @ [1.0, -2.0, 0.5] + 3.0]),
+        "twice the same column": normal[:, [0, 0]],
+        "all rows equal": np.full((9, 2), 3.25),
+        "all zero": np.zeros((9, 2)),
+        "as many rows as components": normal[:4],
+        "more columns than rows": rng.standard_normal((6, 9)),
+        "heavy tails": rng.standard_t(1, size=(40, 2)),
+        "nearly equal": 1.0 + 1e-12 * normal,
+        "on a line, far": np.outer(rng.standard_normal(30), [1.0, 1.0]) + 1e6,
+    }
+
+
+AWKWARD = _awkward()
+every_awkward = pytest.mark.parametrize("X", AWKWARD.values(), ids=list(AWKWARD))
+
+
+@st.composite
+def awkward_rows(draw: st.DrawFn) -> Array:
+    """Small data sets with several oddities at a time."""
+    n, d = draw(st.integers(2, 40)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    X = rng.standard_normal((n, d))
+    X[rng.integers(n, size=n // 3)] += rng.uniform(-8, 8, size=d)
+    if draw(st.booleans()):
+        X = X[rng.integers(max(1, n // 3), size=n)]
+    if draw(st.booleans()):
+        X[: draw(st.integers(1, 3))] *= 10.0 ** draw(st.integers(0, 9))
+    if draw(st.booleans()):
+        X = np.round(X)
+    if draw(st.booleans()):
+        X[:, -1] = X[:, 0] * draw(st.sampled_from([0.0, 1.0, -2.0])) + 3.0
+    X *= 10.0 ** np.array(draw(st.lists(st.integers(-30, 30), min_size=d, max_size=d)))
+    if draw(st.booleans()):
+        X += 10.0 ** draw(st.integers(-3, 9)) * np.abs(X).max(axis=0)
+    return X

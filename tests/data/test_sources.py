@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from emplus.data.base import Block
+from emplus.data.memory import ArraySource
+from emplus.errors import ArgumentError
+from tests.cases import Array, MakeSource, every_source
+
+
+def rows(n: int = 30_000, d: int = 3) -> Array:
+    return np.random.default_rng(0).standard_normal((n, d))
+
+
+@every_source
+@pytest.mark.parametrize("n", [1, 1023, 1025, 8193, 30_000])
+@pytest.mark.parametrize("width", [1, 500, 10**9])
+def test_blocks_are_all_the_rows_in_order(make_source: MakeSource, n: int, width: int) -> None:
+    X, weight = rows(n), np.random.default_rng(1).uniform(size=n)
+    source = make_source(X, weight)
+    blocks: list[Block] = []
+
+    def count(block: Block) -> tuple[Array, ...]:
+        blocks.append(block)
+        assert block.weight is not None
+        return np.array([float(len(block.X))]), block.weight @ block.X
+
+    total, sums = source.reduce(count, width)
+    assert total.tolist() == [n]
+    assert_allclose(sums, weight @ X, rtol=1e-10, atol=1e-10)
+    assert_array_equal(np.concatenate([block.X for block in blocks]), X)
+    assert [block.start for block in blocks] == sorted({block.start for block in blocks})
+    assert_array_equal(np.concatenate([block.weight for block in blocks]), weight)  # type: ignore[arg-type]
+
+
+@every_source
+def test_blocks_do_not_depend_on_the_number_of_threads(make_source: MakeSource) -> None:
+    def edges(n_jobs: int) -> list[tuple[int, int]]:
+        seen: list[tuple[int, int]] = []
+
+        def look(block: Block) -> tuple[Array]:
+            seen.append((block.start, len(block.X)))
+            return (np.zeros(1),)
+
+        make_source(rows(), n_jobs=n_jobs).reduce(look, 100)
+        return sorted(seen)
+
+    assert edges(1) == edges(2) == edges(5)
+    assert len(edges(1)) > 5
+
+
+@every_source
+def test_sums_are_taken_in_block_order(make_source: MakeSource) -> None:
+    X = rows()
+    X *= 10.0 ** np.random.default_rng(2).integers(-8, 8, size=(len(X), 1))
+    results = [
+        make_source(X, n_jobs=n_jobs).reduce(lambda block: (block.X.sum(axis=0),), 10)[0]
+        for n_jobs in (1, 2, 3, 1)
+    ]
+    for other in results[1:]:
+        assert_array_equal(other, results[0])
+
+
+@every_source
+def test_map_rows_keeps_the_order_of_the_rows(make_source: MakeSource) -> None:
+    X = rows()
+    for n_jobs in (1, 2):
+        source = make_source(X, n_jobs=n_jobs)
+        assert_array_equal(source.map_rows(lambda block: block[:, ::-1] * 2.0), X[:, ::-1] * 2.0)
+
+
+@every_source
+@pytest.mark.parametrize("full", [False, True])
+def test_moments_are_those_of_all_rows(make_source: MakeSource, full: bool) -> None:
+    X, weight = rows() + 1e8, np.random.default_rng(1).uniform(size=30_000)
+    moments = make_source(X, weight).moments(full=full)
+    assert_allclose(moments.mean, np.average(X, axis=0, weights=weight), rtol=1e-13)
+    scatter = weight.sum() * np.cov(X.T, aweights=weight, ddof=0)
+    wanted = scatter if full else np.diagonal(scatter)
+    assert_allclose(moments.scatter, wanted, rtol=1e-6, atol=1e-3)
+
+
+@every_source
+def test_counts(make_source: MakeSource) -> None:
+    X, weight = rows(10), np.arange(10.0)
+    source = make_source(X.astype(np.float32), weight)
+    assert (source.n_rows, source.n_features, source.total_weight) == (10, 3, 45.0)
+    assert source.dtype == np.float32
+    assert make_source(X).total_weight == 10.0
+    taken, taken_weight = source.take(np.array([7, 1]))
+    assert_array_equal(taken, X.astype(np.float32)[[7, 1]])
+    assert_array_equal(taken_weight, [7.0, 1.0])
+    assert make_source(X).take(np.array([0]))[1] is None
+
+
+@every_source
+def test_an_error_in_a_thread_comes_out(make_source: MakeSource) -> None:
+    def fail(block: Block) -> tuple[Array]:
+        raise KeyError(block.start)
+
+    for n_jobs in (1, 2):
+        with pytest.raises(KeyError):
+            make_source(rows(), n_jobs=n_jobs).reduce(fail, 10)
+
+
+def test_an_array_is_neither_copied_nor_written_to() -> None:
+    X = np.asfortranarray(rows(100))
+    X.flags.writeable = False
+    source = ArraySource(X, n_jobs=1)
+    source.reduce(lambda block: (np.array([float(np.shares_memory(block.X, X))]),), 1)
+    assert np.shares_memory(source._block(0, 10).X, X)
+
+
+def test_refuses_what_is_no_table() -> None:
+    with pytest.raises(ArgumentError, match=r"must be \(n, d\)"):
+        ArraySource(np.zeros(3))
+    with pytest.raises(ArgumentError, match="float32 or float64"):
+        ArraySource(np.zeros((3, 1), dtype=int))  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="as many weights"):
+        ArraySource(np.zeros((3, 1)), np.ones(2))
