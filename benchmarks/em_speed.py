@@ -3,9 +3,10 @@
     python benchmarks/em_speed.py [--threads 1] [--dtype float32] [--quick] [--json FILE]
 
 Both start from the same parameters, take the same number of iterations without any prior, and
-must end at the same log-likelihood. A cell's figure is the mean of the fastest of three turns of
-some iterations, the two programs taking turns. scikit-learn's E and M step are called directly, so that neither its start
-nor its checks are counted. Where torch and pomegranate are installed, pomegranate is timed too.
+must end at the same log-likelihood. They take turns of several iterations; a cell's figure is the
+mean of the fastest of three turns. scikit-learn's E and M step are called directly, so that neither
+its start nor its checks are counted. Where torch and pomegranate are installed, pomegranate is
+timed too.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def time_cell(n: int, d: int, k: int, covariance: str, args: argparse.Namespace)
     X, means = make_data(n, d, k, args.dtype)
     run = our_run(X, means, covariance, args.threads)
     # Turns long enough that waking up and warming the caches do not count for much.
-    iterations = int(np.clip(2e10 / (n * k * d * (d if covariance == "full" else 40)), 2, 40))
+    iterations = int(np.clip(2e10 / (n * k * d * (d if covariance == "full" else 40)), 1, 40))
     with threadpool_limits(args.threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = peer_start(X, means, covariance)

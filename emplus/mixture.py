@@ -96,8 +96,12 @@ class Mixture:
                 + ("; name one as covariance_type." if structures else ".")
             )
         family = Gaussian(structures[0])
-        if structures[0].matrices and not np.allclose(sigma, sigma.swapaxes(-1, -2)):
-            raise ArgumentError("A matrix in covariances is not symmetric.")
+        if structures[0].matrices:
+            mirrored = sigma.swapaxes(-1, -2)
+            if not np.allclose(sigma, mirrored, rtol=1e-6, atol=1e-9 * float(np.abs(sigma).max())):
+                raise ArgumentError("A matrix in covariances is not symmetric.")
+            # Exactly, from here on: a model file is refused where it is not.
+            sigma = 0.5 * (sigma + mirrored)
         try:
             parameters = family.parameters(mu, sigma)
         except SingularComponentError as error:

@@ -124,7 +124,7 @@ FAMILY_CASES = [_gaussian_case(name) for name in COVARIANCE_TYPES]
 every_family = pytest.mark.parametrize("case", FAMILY_CASES, ids=lambda case: case.id)
 every_covariance = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 every_source = pytest.mark.parametrize("make_source", SOURCES.values(), ids=list(SOURCES))
-every_search = pytest.mark.parametrize("search", SEARCH_NAMES)
+every_search = pytest.mark.parametrize("search_name", SEARCH_NAMES)
 
 
 def gaussian_family(covariance_type: str) -> Family:

@@ -96,8 +96,8 @@ def test_sample_in_one_dimension_has_the_distribution_function() -> None:
     mixture = Mixture.gaussian(weights, means[:, None], np.square(widths), "spherical")
     X, _ = mixture.sample(20_000, np.random.default_rng(1))
 
-    def cdf(x: Array) -> Array:
-        return np.asarray(weights @ stats.norm.cdf(x, means[:, None], np.c_[widths]))
+    def cdf(x: Any) -> Any:
+        return np.array(weights) @ stats.norm.cdf(x, means[:, None], np.c_[widths])
 
     assert stats.kstest(X[:, 0], cdf).pvalue > 0.01
     shifted = stats.kstest(X[:, 0] + 0.1, cdf).pvalue
@@ -239,6 +239,16 @@ def test_refuses_what_is_no_gaussian_mixture(name: str) -> None:
     weights, means, covariances, covariance_type, words = BAD_GAUSSIANS[name]
     with pytest.raises(ArgumentError, match=words):
         Mixture.gaussian(weights, means, covariances, covariance_type)
+
+
+def test_matrices_that_rounding_left_askew_are_made_symmetric() -> None:
+    covariance = 1e-12 * np.array([[1.0, 0.5], [0.5 * (1 + 1e-9), 1.0]])
+    mixture = Mixture.gaussian([1.0], [[0.0, 0.0]], [covariance])
+    found = mixture.parameters.covariances
+    assert_array_equal(found, found.swapaxes(1, 2))
+    covariance[1, 0] = 0.4e-12
+    with pytest.raises(ArgumentError, match="symmetric"):
+        Mixture.gaussian([1.0], [[0.0, 0.0]], [covariance])
 
 
 @every_covariance

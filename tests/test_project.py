@@ -48,7 +48,7 @@ DELAYED_CIRCLES = {("estimators", "io"), ("io", "estimators")}
 # Where these may be imported; anything that is not listed may be imported anywhere.
 CONFINED = {
     "sklearn": ("estimators/", "starts/", "datasets/"),
-    "matplotlib": ("plotting/draw.py",),
+    "matplotlib": ("plotting/draw.py", "plotting/draw_page.py"),
     "click": ("cli/",),
     "dask": ("data/",),
 }

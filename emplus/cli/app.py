@@ -102,7 +102,7 @@ def _warnings_as_sentences() -> Iterator[None]:
 @click.version_option(__version__, message="emplus %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    r"""Fit mixture models to tables of numbers, and use them.
+    """Fit mixture models to tables of numbers, and use them.
 
     DATA is a CSV, TSV, Parquet, NPY or NPZ file (with an array X), the name of a data set
     (see 'emplus datasets'), or - for CSV on standard input.

@@ -21,8 +21,8 @@ __all__ = ["ArraySource"]
 
 T = TypeVar("T")
 
-# Bytes that one block may hold: about the share of one core in a shared cache.
-_BLOCK_BYTES = 4 << 20
+# Bytes that one block may hold: about what one core has of a shared cache.
+_BLOCK_BYTES = 8 << 20
 _SHORTEST, _LONGEST = 256, 16384
 # A chunk of consecutive blocks is summed by one thread before it is handed over.
 _CHUNKS = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -320,5 +321,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 
 def say(kind: type[Warning], sentence: str) -> None:
-    """Warn at the line that called ``fit``."""
-    warnings.warn(sentence, kind, stacklevel=4)
+    """Warn at the line of the caller's own code, however deep inside the package we are."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("emplus."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(sentence, kind, stacklevel=depth)

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from emplus.numerics.moments import Moments
 
-__all__ = ["EMPTY", "Array", "Family", "Kernel", "Parameters", "SingularComponentError", "Statistics"]
+__all__ = [
+    "EMPTY",
+    "Array",
+    "Family",
+    "Kernel",
+    "Parameters",
+    "SingularComponentError",
+    "Statistics",
+]
 
 Array = NDArray[np.floating[Any]]
 

@@ -20,6 +20,9 @@ from emplus.numerics.triangular import SingularMatrixError
 
 __all__ = ["Gaussian", "GaussianParameters", "PhantomRows"]
 
+# A component whose variance is this small a part of the whole data's sits on a single point.
+_POINT = 1e-26
+
 
 @dataclass(frozen=True)
 class GaussianParameters:
@@ -136,12 +139,27 @@ class Gaussian:
     def maximize(self, statistics: GaussianStatistics, prior: PhantomRows) -> GaussianParameters:
         """Sigma_j = (S_j + m V) / (n_j + m), mu_j the weighted mean; O(k d^3) for full."""
         weight = statistics.weight
-        if prior.strength == 0.0 and not self.covariance.shared and (weight <= EMPTY * weight.sum()).any():
+        lost = weight <= EMPTY * weight.sum()
+        if prior.strength == 0.0 and not self.covariance.shared and lost.any():
             raise SingularComponentError(int(np.argmin(weight)), "no row belongs to it any more")
         covariances = self.covariance.covariances(
             statistics.scatter(), weight, prior.variances, prior.strength
         )
+        if prior.strength == 0.0:
+            self._refuse_points(covariances, prior.variances)
         return self.parameters(statistics.means(), covariances)
+
+    def _refuse_points(self, covariances: Array, spread: Array) -> None:
+        # Underflowed responsibilities of far rows leave a component on one point a variance that is
+        # not exactly zero.
+        variances = (
+            np.einsum("...aa->...a", covariances) if self.covariance.matrices else covariances
+        )
+        if variances.ndim == 1 and not self.covariance.shared:
+            variances, spread = variances[:, None], spread.mean(keepdims=True)
+        points = np.atleast_2d(variances <= _POINT * spread).any(axis=1)
+        if points.any():
+            raise SingularComponentError(int(points.argmax()), "it has collapsed on one point")
 
     def estimate(self, X: Array, resp: Array, prior: PhantomRows) -> GaussianParameters:
         """Weighted means and covariances, each component from its own rows; O(n k d^2) at most."""

@@ -42,7 +42,7 @@ class CentredKernel:
         # that costs its square.
         spread = float((covariance.precision_diagonal(factors, d) @ reach**2).max())
         eps = float(np.finfo(dtype).eps)
-        self.loss = eps * (d * spread) ** 0.5 + (0.25 * eps * spread) ** 2
+        self.loss = eps * (d * spread) ** 0.5 + min(1.0, 0.25 * eps * spread) ** 2
         half_log_det = covariance.half_log_det(factors, d)
         self._constants = log_weights + half_log_det - 0.5 * d * LOG_TWO_PI
 

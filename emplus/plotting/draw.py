@@ -1,27 +1,19 @@
-"""Draw the values of `emplus.plotting.data` with matplotlib; the only module that imports it.
+"""Draw the values of `emplus.plotting.data` with matplotlib.
 
-The ``draw_*`` functions work on any ``Axes`` and change nothing global. Pictures for files are
-made from `new_figure` and `render`, on the Agg canvas whatever backend the session has, with
-matplotlib's own defaults whatever the user's style is: the same data gives the same bits.
+The ``draw_*`` functions work on any ``Axes`` and change nothing global. Only this module and
+`emplus.plotting.draw_page` import matplotlib.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
-from typing import Any
+from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.gridspec import GridSpec
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
@@ -36,84 +28,11 @@ __all__ = [
     "draw_scatter",
     "draw_trace",
     "draw_weights",
-    "house_style",
-    "new_figure",
-    "plain",
-    "render",
-    "write_words",
 ]
 
 Floats = NDArray[np.float64]
 
-_FONT = "DejaVu Sans"  # Comes with matplotlib, so every machine has the same letters.
-_STYLE: Any = {
-    "font.family": [_FONT],
-    "font.size": 9.0,
-    "axes.labelsize": 9.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "axes.unicode_minus": True,
-    "svg.hashsalt": "emplus",
-    "pdf.fonttype": 42,
-}
-# Dates and version numbers would make two equal pictures differ.
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Creator": None, "Date": None},
-    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
-}
 _MANY_POINTS = 1500
-
-
-@contextmanager
-def house_style() -> Iterator[None]:
-    """Take matplotlib's defaults and this package's letters while a picture for a file is made."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
-        yield
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) on its own canvas, unknown to pyplot."""
-    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
-    figure = Figure(figsize=(width, height), dpi=160, layout=layout, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def render(figure: Figure, extension: str) -> bytes:
-    """The picture as a file of this kind: ``"png"``, ``"svg"`` or ``"pdf"``."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format=extension, metadata=_METADATA[extension])
-    return buffer.getvalue()
-
-
-def write_words(figure: Figure, title: str, caption: Sequence[str]) -> None:
-    """A title above the picture and lines in small letters below it, both from the left."""
-    figure.suptitle(
-        title, x=0.012, ha="left", fontsize=11.5, fontweight="bold", color=INK, parse_math=False
-    )
-    if caption:
-        words = "\n".join(caption)
-        figure.supxlabel(
-            words, x=0.012, ha="left", fontsize=7.5, color=MUTED, parse_math=False, linespacing=1.4
-        )
-
-
-def plain(text: object, at_most: int = 32) -> str:
-    r"""Words of one line that the font can show and that are not too long.
-
-    Examples
-    --------
-    >>> plain("petal\nlength  (cm)"), plain("x" * 40, 8)
-    ('petal length (cm)', 'xxxxxxx…')
-    """
-    known = get_font(findfont(_FONT)).get_charmap()
-    words = " ".join(str(text).split())
-    words = "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in words)
-    return words if len(words) <= at_most else words[: at_most - 1].rstrip() + "…"
 
 
 def draw_scatter(

@@ -69,9 +69,9 @@ def plot_fit(
     place, kind = _place(path)
     mixture = _mixture(estimator)
     names = _names(estimator, X, mixture.n_features, feature_names)
-    from emplus.plotting import draw
+    from emplus.plotting import draw_page
 
-    with draw.house_style():
+    with draw_page.house_style():
         if mixture.n_features == 1:
             figure, caption = _density_figure(
                 density_1d(mixture, X, sample_weight=sample_weight), names
@@ -89,7 +89,7 @@ def plot_fit(
         if sample_weight is not None:
             caption.append("Rows count by their weights.")
         _write_words(figure, default if title is None else title, caption)
-        picture = draw.render(figure, kind)
+        picture = draw_page.render(figure, kind)
     place.write_bytes(picture)
     return place
 
@@ -120,10 +120,10 @@ def plot_trace(
     """
     place, kind = _place(path)
     data = trace(result)
-    from emplus.plotting import draw
+    from emplus.plotting import draw, draw_page
 
-    with draw.house_style():
-        figure = draw.new_figure(7.2, 5.0)
+    with draw_page.house_style():
+        figure = draw_page.new_figure(7.2, 5.0)
         steep = int((data.gaps > 0.0).sum()) >= 3
         axes = figure.subplots(2 if steep else 1, 1, squeeze=False, sharex=True)[:, 0]
         draw.draw_trace(data, axes[0])
@@ -131,7 +131,7 @@ def plot_trace(
             draw.draw_gaps(data, axes[1])
             axes[0].set_xlabel("")
         _write_words(figure, title, [_trace_words(data)])
-        picture = draw.render(figure, kind)
+        picture = draw_page.render(figure, kind)
     place.write_bytes(picture)
     return place
 
@@ -157,7 +157,7 @@ def _mixture(estimator: Any) -> Mixture:
 
 
 def _names(estimator: Any, X: Any, d: int, feature_names: Sequence[str] | None) -> list[str]:
-    from emplus.plotting.draw import plain
+    from emplus.plotting.draw_page import plain
 
     if feature_names is not None and len(feature_names) != d:
         raise ArgumentError(
@@ -208,9 +208,9 @@ _ELLIPSES = (
 
 
 def _density_figure(data: Density1D, names: Sequence[str]) -> tuple[Any, list[str]]:
-    from emplus.plotting import draw
+    from emplus.plotting import draw, draw_page
 
-    figure = draw.new_figure(7.2, 4.3)
+    figure = draw_page.new_figure(7.2, 4.3)
     ax = _beside_weights(figure, data.weights)
     draw.draw_density(data, ax, name=names[0])
     words = _rows_words(data.n_rows, data.n_rows, data.n_given) + "."
@@ -218,20 +218,20 @@ def _density_figure(data: Density1D, names: Sequence[str]) -> tuple[Any, list[st
 
 
 def _scatter_figure(data: Scatter, names: Sequence[str]) -> tuple[Any, list[str]]:
-    from emplus.plotting import draw
+    from emplus.plotting import draw, draw_page
 
-    figure = draw.new_figure(7.2, 5.2)
+    figure = draw_page.new_figure(7.2, 5.2)
     ax = _beside_weights(figure, data.ellipses.weights)
     draw.draw_scatter(data, ax, names=names)
     return figure, [f"{_rows_words(len(data.points), data.n_rows, data.n_given)}; {_ELLIPSES}"]
 
 
 def _pairs_figure(data: Pairs, names: Sequence[str]) -> tuple[Any, list[str]]:
-    from emplus.plotting import draw
+    from emplus.plotting import draw, draw_page
 
     side = 1.35 * len(data.columns) + 1.2
-    figure = draw.new_figure(side, side)
-    draw.draw_pairs(data, figure, names=[draw.plain(names[c], 20) for c in data.columns])
+    figure = draw_page.new_figure(side, side)
+    draw.draw_pairs(data, figure, names=[draw_page.plain(names[c], 20) for c in data.columns])
     words = f"{_rows_words(data.n_shown, data.n_rows, data.n_given)}; {_ELLIPSES}"
     return figure, [words, *_clipped(data.densities)]
 
@@ -262,10 +262,10 @@ def _trace_words(data: Trace) -> str:
 
 
 def _write_words(figure: Any, title: str, caption: Sequence[str]) -> None:
-    from emplus.plotting import draw
+    from emplus.plotting import draw_page
 
     width = float(figure.get_size_inches()[0])
     title_lines = [line for part in title.split("\n") for line in wrap(part, int(10.2 * width))[:2]]
     lines = [line for part in caption for line in wrap(part, int(16.0 * width))]
-    words = "\n".join(draw.plain(line, 200) for line in title_lines)
-    draw.write_words(figure, words, lines)
+    words = "\n".join(draw_page.plain(line, 200) for line in title_lines)
+    draw_page.write_words(figure, words, lines)

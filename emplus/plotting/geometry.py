@@ -141,7 +141,7 @@ def frame(
         room = max(0.5 * (last - first), 3.0 * float(deviations[alive].min()))
         low, high = min(first, max(low, first - room)), max(last, min(high, last + room))
     # Below this an axis cannot tell its ends apart.
-    least = max(1e-9 * max(abs(low), abs(high)), 1e-300)
+    least = max(1e-13 * max(abs(low), abs(high)), 1e-300)
     margin = max(0.03 * (high - low), least)
     return low - margin, high + margin
 

@@ -32,7 +32,7 @@ def test_blocks_are_all_the_rows_in_order(make_source: MakeSource, n: int, width
     assert_allclose(sums, weight @ X, rtol=1e-10, atol=1e-10)
     assert_array_equal(np.concatenate([block.X for block in blocks]), X)
     assert [block.start for block in blocks] == sorted({block.start for block in blocks})
-    assert_array_equal(np.concatenate([block.weight for block in blocks]), weight)  # type: ignore[arg-type]
+    assert_array_equal(np.concatenate([block.weight for block in blocks]), weight)
 
 
 @every_source
@@ -117,6 +117,6 @@ def test_refuses_what_is_no_table() -> None:
     with pytest.raises(ArgumentError, match=r"must be \(n, d\)"):
         ArraySource(np.zeros(3))
     with pytest.raises(ArgumentError, match="float32 or float64"):
-        ArraySource(np.zeros((3, 1), dtype=int))  # type: ignore[arg-type]
+        ArraySource(np.zeros((3, 1), dtype=int))
     with pytest.raises(ArgumentError, match="as many weights"):
         ArraySource(np.zeros((3, 1)), np.ones(2))

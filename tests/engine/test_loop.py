@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -102,6 +102,31 @@ def test_a_fall_is_an_outcome_and_the_step_before_it_is_kept(
     assert (climb.outcome, climb.n_iter) == (Outcome.OBJECTIVE_FELL, 3)
     assert climb.state.objective == max(climb.objectives) == climb.objectives[3]
     assert climb.objectives[4] < climb.objectives[3]
+
+
+@dataclass(frozen=True)
+class Stumble:
+    """A step aside by so much."""
+
+    size: float
+
+    def propose(self, problem: Problem, state: State) -> Mixture:
+        arrays = problem.family.pack(state.mixture.parameters)
+        moved = {**arrays, "means": arrays["means"] + self.size}
+        return replace(state.mixture, parameters=problem.family.unpack(moved))
+
+
+def test_a_step_lost_in_rounding_is_not_taken(problem: Problem, start: Mixture) -> None:
+    top = Engine(stopping=Stopping(0.0, 20_000)).climb(problem, start).state
+    for size in 10.0 ** -np.arange(4.0, 9.0, 0.125):
+        lost = problem.evaluate(Stumble(size).propose(problem, top)).objective - top.objective
+        if -top.rounding < lost < 0.0:
+            break
+    else:
+        pytest.fail("no step is lost in rounding")
+    climb = Engine(rule=Stumble(size)).climb(problem, top.mixture)
+    assert climb.outcome is Outcome.CONVERGED
+    assert climb.state.mixture is top.mixture
 
 
 class ToNaN:

@@ -71,7 +71,7 @@ def assert_rises(case: FamilyCase, X: Array, k: int, seed: int, **arguments: obj
 
 
 @every_family
-@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(X=awkward_rows(), k=st.integers(1, 6), seed=st.integers(0, 10_000))
 def test_never_falls_at_default_settings(case: FamilyCase, X: Array, k: int, seed: int) -> None:
     assert_rises(case, X, min(k, len(X)), seed)

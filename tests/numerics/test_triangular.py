@@ -27,6 +27,20 @@ def test_factors_give_the_inverse(d: int) -> None:
     assert_allclose(half_log_det(factors), -0.5 * np.linalg.slogdet(sigma)[1], rtol=1e-10)
 
 
+@pytest.mark.parametrize("d", [3, 8, 40])
+def test_factors_follow_the_units_of_the_columns(d: int) -> None:
+    # Nearly singular correlations in columns of very different units: an inverse that swaps rows
+    # by their size would lose them.
+    rng = np.random.default_rng(d)
+    roots = rng.standard_normal((20, d, d)) * 10.0 ** np.linspace(0, -4, d)
+    sigma = roots @ roots.swapaxes(1, 2)
+    units = 2.0 ** rng.permutation(np.linspace(-60, 60, d).round())
+    factors = precision_factors(sigma)
+    scaled = precision_factors(sigma * np.multiply.outer(units, units))
+    size = np.abs(factors).max(axis=2, keepdims=True)
+    assert_allclose(scaled * units[:, None] / size, factors / size, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("d", [2, 40])
 @pytest.mark.parametrize("bad", [0, 2])
 def test_names_the_matrix_that_is_singular(d: int, bad: int) -> None:

@@ -301,6 +301,12 @@ def test_frame_is_never_empty_and_not_stretched_by_a_wide_component() -> None:
     assert -1.0 < low < 0.0 < 1.0 < high < 2.0
 
 
+def test_data_far_from_the_origin_fill_their_frame() -> None:
+    values = 1e8 + 1e-3 * np.random.default_rng(13).normal(size=99)
+    low, high = frame(values, np.ones(1), np.full(1, 1e8), np.full(1, 1e-3))
+    assert np.ptp(values) > 0.5 * (high - low)
+
+
 # Trace ---------------------------------------------------------------------------------------
 
 

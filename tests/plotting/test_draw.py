@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,24 +35,11 @@ from emplus.plotting import (
     scatter,
     trace,
 )
+from tests.plotting.examples import blobs, far_and_tight, png_size
 
 # The suite turns warnings into errors, so every test here also says that matplotlib gives none.
 
 Floats = NDArray[np.float64]
-
-
-def blobs(k: int, d: int, n: int = 300, seed: int = 0) -> tuple[Mixture, Floats]:
-    rng = np.random.default_rng(seed)
-    means = 5.0 * rng.normal(size=(k, d))
-    mixture = Mixture.gaussian(rng.dirichlet(np.ones(k)), means, np.ones((k, d)), "diag")
-    return mixture, np.asarray(mixture.sample(n, rng)[0], dtype=np.float64)
-
-
-def png_size(path: Path) -> tuple[int, int]:
-    content = path.read_bytes()
-    assert content[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">II", content[16:24])
-    return width, height
 
 
 @pytest.fixture
@@ -245,16 +231,16 @@ def words_of(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, estimator: Any, X: Any, **options: Any
 ) -> str:
     """Everything that is written in the picture of ``plot_fit``."""
-    from emplus.plotting import draw
+    from emplus.plotting import draw_page
 
     figures: list[Figure] = []
-    new: Callable[..., Figure] = draw.new_figure
+    new: Callable[..., Figure] = draw_page.new_figure
 
     def remember(*size: float) -> Figure:
         figures.append(new(*size))
         return figures[-1]
 
-    monkeypatch.setattr(draw, "new_figure", remember)
+    monkeypatch.setattr(draw_page, "new_figure", remember)
     plot_fit(estimator, X, tmp_path / "fit.png", **options)
     [figure] = figures
     texts = figure.findobj(matplotlib.text.Text)
@@ -292,115 +278,3 @@ def test_names_come_from_the_argument_the_estimator_or_the_frame(
 
 
 # Hostile input -------------------------------------------------------------------------------
-
-
-def constant_column() -> tuple[Mixture, Floats]:
-    X = np.random.default_rng(1).normal(size=(60, 2))
-    X[:, 1] = 7.0
-    return Mixture.gaussian([1.0], [[0.0, 7.0]], [[1.0, 1e-12]], "diag"), X
-
-
-def equal_rows() -> tuple[Mixture, Floats]:
-    return Mixture.gaussian([1.0], [[1e8, 0.0, 3.0]], [[1e-6, 1e-30, 1e-9]], "diag"), np.tile(
-        [1e8, 0.0, 3.0], (50, 1)
-    )
-
-
-def tiny_variances() -> tuple[Mixture, Floats]:
-    X = np.random.default_rng(2).normal(size=(60, 3))
-    return Mixture.gaussian(np.full(60, 1 / 60), X, np.full(60, 1e-24), "spherical"), X
-
-
-def far_and_tight() -> tuple[Mixture, Floats]:
-    X = 1e8 + 1e-3 * np.random.default_rng(3).normal(size=(60, 3))
-    return Mixture.gaussian([1.0], X.mean(axis=0)[None], np.full((1, 3), 1e-6), "diag"), X
-
-
-def huge_and_tiny_units() -> tuple[Mixture, Floats]:
-    scale = np.array([1e-150, 1e150, 1.0])
-    X = scale * np.random.default_rng(4).normal(size=(60, 3))
-    return Mixture.gaussian([1.0], np.zeros((1, 3)), scale[None] ** 2, "diag"), X
-
-
-def dead_component() -> tuple[Mixture, Floats]:
-    mixture, X = blobs(2, 2)
-    parameters: Any = mixture.parameters
-    means = np.vstack([parameters.means, [[1e6, 1e6]]])
-    return Mixture.gaussian([0.5, 0.5, 0.0], means, np.ones((3, 2)), "diag"), X
-
-
-def holes() -> tuple[Mixture, Floats]:
-    mixture, X = blobs(2, 3)
-    X[::3, 0], X[1::7, 2], X[5, 1] = np.nan, np.inf, -np.inf
-    return mixture, X
-
-
-def nothing_finite() -> tuple[Mixture, Floats]:
-    mixture, X = blobs(2, 3)
-    return mixture, np.full_like(X, np.nan)
-
-
-def beyond_every_axis() -> tuple[Mixture, Floats]:
-    mixture, X = blobs(2, 2)
-    X[0] = 1.7e308
-    return mixture, X
-
-
-HOSTILE: dict[str, Callable[[], tuple[Mixture, Any]]] = {
-    "constant column": constant_column,
-    "equal rows": equal_rows,
-    "tiny variances": tiny_variances,
-    "far and tight": far_and_tight,
-    "huge and tiny units": huge_and_tiny_units,
-    "dead component": dead_component,
-    "holes": holes,
-    "nothing finite": nothing_finite,
-    "beyond every axis": beyond_every_axis,
-    "no rows": lambda: (blobs(2, 3)[0], np.zeros((0, 3))),
-    "one row": lambda: (blobs(1, 2)[0], np.zeros((1, 2))),
-    "flat array": lambda: (blobs(2, 1)[0], np.linspace(-9.0, 9.0, 40)),
-    "integers": lambda: (blobs(2, 2)[0], np.arange(40).reshape(20, 2)),
-    "float32": lambda: (blobs(2, 3)[0], blobs(2, 3)[1].astype(np.float32)),
-    "200 components, 1 column": lambda: blobs(200, 1),
-    "200 components, 2 columns": lambda: blobs(200, 2),
-    "205 components, 7 columns": lambda: blobs(205, 7),
-    "784 columns": lambda: blobs(10, 784, n=500),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_input_is_drawn_without_a_warning(tmp_path: Path, case: str) -> None:
-    mixture, X = HOSTILE[case]()
-    place = plot_fit(mixture, X, tmp_path / "fit.png")
-    assert png_size(place)[0] >= 800
-
-
-@pytest.mark.parametrize("d", [1, 2, 3])
-def test_weights_of_rows_may_be_zero(tmp_path: Path, d: int) -> None:
-    mixture, X = blobs(2, d)
-    for weights in (np.arange(300.0) % 2, np.zeros(300), np.geomspace(1e-200, 1e200, 300)):
-        plot_fit(mixture, X, tmp_path / "fit.png", sample_weight=weights)
-
-
-@pytest.mark.parametrize("d", [1, 2, 3])
-def test_a_million_rows_are_thinned(tmp_path: Path, d: int) -> None:
-    mixture, X = blobs(3, d, n=1000)
-    X = np.tile(X, (1000, 1)) + np.linspace(0.0, 0.1, 1_000_000)[:, None]
-    plot_fit(mixture, X, tmp_path / "fit.svg")
-    assert (tmp_path / "fit.svg").stat().st_size < 3_000_000
-
-
-@pytest.mark.parametrize(
-    "name", ["price ($)", "$x^{", "漢字 🦊", "a\nb\tc", "n" * 500, "", "%s {0} \\frac", "\x00\x07"]
-)
-def test_any_name_can_stand_on_an_axis(tmp_path: Path, name: str) -> None:
-    for d in (1, 2, 3):
-        mixture, X = blobs(2, d)
-        plot_fit(mixture, X, tmp_path / "fit.png", feature_names=[name] * d, title=name)
-
-
-@pytest.mark.parametrize("max_iter", [1, 2, 50])
-def test_short_traces_are_drawn(tmp_path: Path, max_iter: int) -> None:
-    _, X = blobs(2, 2)
-    model = GaussianMixture(1, max_iter=max_iter, tol=0.5, random_state=0).fit(X)
-    plot_trace(model.result_, tmp_path / "trace.png")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 
 from emplus import Mixture
 from emplus.data.memory import ArraySource
@@ -29,7 +30,7 @@ every_start = pytest.mark.parametrize("name", STARTS)
 CORNERS = 10.0 * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
-def blobs(n: int = 400) -> tuple[Array, Array]:
+def blobs(n: int = 400) -> tuple[Array, NDArray[np.intp]]:
     rng = np.random.default_rng(0)
     labels = np.arange(n) % 4
     return CORNERS[labels] + rng.standard_normal((n, 2)), labels
@@ -75,7 +76,7 @@ def test_covariances_are_as_wide_as_the_cells(covariance_type: str, name: str) -
 
 @pytest.mark.parametrize("name", ["k-means++", "kmeans"])
 def test_separate_clusters_are_found(name: str) -> None:
-    X, labels = blobs()
+    X, _ = blobs()
     found = [
         draw(name, problem_of(gaussian_family("full"), ArraySource(X)), 4, s) for s in range(5)
     ]
@@ -207,18 +208,14 @@ def test_a_given_mixture_of_another_family_is_refused() -> None:
 
 @every_covariance
 def test_given_values_are_kept_and_the_rest_is_estimated(covariance_type: str) -> None:
-    X, labels = blobs()
+    X, _ = blobs()
     problem = problem_of(gaussian_family(covariance_type), ArraySource(X))
     otherwise = make_start("random")
     rng = np.random.default_rng(0)
     means, weights = CORNERS + 0.5, np.array([0.1, 0.2, 0.3, 0.4])
     shape = np.shape(random_gaussian(covariance_type, 4, 2).parameters.covariances)
-    precisions = np.broadcast_to(
-        2.0 * np.eye(2)
-        if len(shape) > 1 and shape[-2:] == (2, 2) and covariance_type in ("full", "tied")
-        else 2.0,
-        shape,
-    )
+    matrices = covariance_type in ("full", "tied")
+    precisions = np.broadcast_to(2.0 * np.eye(2) if matrices else np.array(2.0), shape)
     only_means = GivenGaussian(otherwise, means=means)(problem, 4, rng)
     assert_array_equal(only_means.parameters.means, means)
     # Covariances are those of the rows nearest to each given mean.

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from emplus import Mixture
+from emplus.engine.loop import Engine, Stopping
+from emplus.engine.outcome import Outcome
+from emplus.engine.problem import Problem, State
+from emplus.errors import FitError, UnknownNameError
+from emplus.families.base import SingularComponentError
+from emplus.search.base import Draw
+from emplus.search.fit import Fit
+from emplus.search.registry import make_search
+from emplus.search.restarts import Restarts
+from emplus.starts.registry import make_start
+from tests.cases import FAMILY_CASES, FamilyCase, every_family, every_search
+
+CASE = FAMILY_CASES[0]
+Rng = np.random.Generator
+
+
+def drawing(problem: Problem, k: int = 3, start: str = "random_from_data") -> Draw:
+    return lambda rng: make_start(start)(problem, k, rng)
+
+
+def search(
+    name: str, problem: Problem, draw: Draw, n_init: int = 3, seed: int = 0, **engine: Any
+) -> Fit:
+    return make_search(name, n_init)(Engine(**engine), problem, draw, np.random.default_rng(seed))
+
+
+class Scripted:
+    """Starts that fail where the script says so, and count themselves."""
+
+    def __init__(self, draw: Draw, failures: dict[int, BaseException]):
+        self.draw, self.failures, self.count = draw, failures, 0
+
+    def __call__(self, rng: Rng) -> Mixture:
+        self.count += 1
+        if self.count - 1 in self.failures:
+            raise self.failures[self.count - 1]
+        return self.draw(rng)
+
+
+@every_search
+@every_family
+def test_the_fit_is_what_it_says(case: FamilyCase, search_name: str) -> None:
+    problem = case.problem(case.rows())
+    fit = search(search_name, problem, drawing(problem))
+    state = problem.evaluate(fit.mixture)
+    assert fit.log_likelihood == state.log_likelihood
+    assert fit.log_prior == state.log_prior
+    assert fit.objective == state.objective
+    assert fit.trace[fit.n_iter] == fit.objective
+    assert fit.log_likelihoods[fit.n_iter] == fit.log_likelihood
+    assert (fit.n_rows, fit.total_weight) == (300, 300.0)
+    assert fit.seconds > 0
+
+
+@every_search
+@every_family
+def test_the_best_run_is_kept_and_every_run_recorded(case: FamilyCase, search_name: str) -> None:
+    problem = case.problem(case.rows())
+    fit = search(search_name, problem, drawing(problem), n_init=6)
+    assert [run.start for run in fit.runs] == list(range(6))
+    assert fit.objective >= max(run.objective for run in fit.runs)
+    assert fit.passes >= sum(run.passes for run in fit.runs)
+    assert all(run.outcome is Outcome.CONVERGED and run.seconds > 0 for run in fit.runs)
+    assert len({run.objective for run in fit.runs}) > 1
+
+
+@every_search
+def test_the_same_seed_gives_the_same_bits(search_name: str) -> None:
+    problem = CASE.problem(CASE.rows())
+    one, other = (search(search_name, problem, drawing(problem)) for _ in range(2))
+    assert_array_equal(one.trace, other.trace)
+    assert_array_equal(one.mixture.parameters.means, other.mixture.parameters.means)
+
+
+def test_more_starts_begin_with_the_same_ones() -> None:
+    problem = CASE.problem(CASE.rows())
+    few, many = (search("em", problem, drawing(problem), n_init=n) for n in (2, 5))
+    assert [r.objective for r in many.runs[:2]] == [r.objective for r in few.runs]
+    assert many.objective >= few.objective
+
+
+@every_search
+def test_one_failing_start_loses_nothing_else(search_name: str) -> None:
+    problem = CASE.problem(CASE.rows())
+    whole = search(search_name, problem, drawing(problem), n_init=4)
+    failing = Scripted(drawing(problem), {1: SingularComponentError(2, "made to fail")})
+    fit = search(search_name, problem, failing, n_init=4)
+    assert [run.outcome.usable for run in fit.runs] == [True, False, True, True]
+    assert fit.runs[1].component == 2
+    assert fit.runs[1].log_likelihood == -np.inf
+    kept = [run.objective for run in whole.runs if run.start != 1]
+    assert [run.objective for run in fit.runs if run.start != 1] == kept
+    assert fit.objective == max(kept)
+
+
+def collapsing(strength: float = 0.0) -> tuple[Problem, Draw]:
+    """Two clusters, one with two equal rows; every other start sits on those two."""
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal(0, 1, (30, 2)), rng.normal(9, 1, (30, 2)), [[9.0, 9.0]] * 2])
+    problem, near = CASE.problem(X, strength=strength), CASE.problem(X, strength=1.0)
+
+    def draw(rng: Rng) -> Mixture:
+        if rng.random() < 0.5:
+            return near.estimate(X, rng.dirichlet(np.ones(2), size=62))
+        covariances = np.array([30.0 * np.eye(2), 1e-100 * np.eye(2)])
+        return Mixture.gaussian([0.5, 0.5], [[4.0, 4.0], [9.0, 9.0]], covariances)
+
+    return problem, draw
+
+
+def test_a_collapse_ends_its_own_run_only() -> None:
+    problem, draw = collapsing()
+    fit = search("em", problem, draw, n_init=12)
+    ends = {run.outcome for run in fit.runs}
+    assert Outcome.SINGULAR in ends
+    assert fit.outcome.usable
+    # On its way to the collapse a run may stand higher than any sound one ends.
+    sound = [run.objective for run in fit.runs if run.outcome.usable]
+    assert fit.objective == max(sound)
+    assert max(run.objective for run in fit.runs) > max(sound)
+
+
+def test_with_the_prior_nothing_collapses() -> None:
+    problem, draw = collapsing(strength=1e-3)
+    fit = search("em", problem, draw, n_init=6)
+    assert {run.outcome for run in fit.runs} == {Outcome.CONVERGED}
+
+
+@every_search
+def test_when_every_start_fails_the_error_says_how(search_name: str) -> None:
+    problem = CASE.problem(CASE.rows())
+    failures: dict[int, BaseException] = {
+        index: SingularComponentError(index, "made to fail") for index in range(7)
+    }
+    with pytest.raises(FitError, match="No start led to a usable mixture") as caught:
+        search(search_name, problem, Scripted(drawing(problem), failures), n_init=7)
+    for words in (
+        "start 0: component 0",
+        "start 4: component 4",
+        "singular",
+        "reg_covar",
+        "2 more",
+    ):
+        assert words in str(caught.value)
+
+
+class InterruptAt:
+    """Presses Ctrl-C when it has seen so many states."""
+
+    def __init__(self, at: int):
+        self.left = at
+
+    def __call__(self, state: State, /) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@every_search
+@pytest.mark.parametrize("at", [0, 3, 15, 40])
+def test_an_interrupt_returns_the_best_so_far(search_name: str, at: int) -> None:
+    problem = CASE.problem(CASE.rows())
+    arguments: dict[str, Any] = {"stopping": Stopping(0.0, 10), "n_init": 5}
+    whole = search(search_name, problem, drawing(problem), **arguments)
+    observers = (InterruptAt(at),)
+    fit = search(search_name, problem, drawing(problem), observers=observers, **arguments)
+    assert fit.outcome is Outcome.INTERRUPTED
+    assert fit.objective == problem.evaluate(fit.mixture).objective
+    assert len(fit.runs) == at // 11 + 1
+    assert fit.runs[-1].outcome is Outcome.INTERRUPTED
+    finished = [run.objective for run in whole.runs[: at // 11]]
+    assert fit.objective == max([*finished, fit.runs[-1].objective])
+
+
+def test_an_interrupt_between_runs_keeps_the_ones_before() -> None:
+    problem = CASE.problem(CASE.rows())
+    draw = Scripted(drawing(problem), {2: KeyboardInterrupt()})
+    fit = search("em", problem, draw, n_init=5)
+    assert fit.outcome is Outcome.INTERRUPTED
+    assert len(fit.runs) == 2
+    assert fit.objective == max(run.objective for run in fit.runs)
+
+
+def test_an_interrupt_before_any_usable_run_goes_through() -> None:
+    problem, draw = collapsing()
+    first = Scripted(draw, {0: KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        search("em", problem, first)
+    after_a_failure = Scripted(
+        draw, {0: SingularComponentError(0, "made to fail"), 1: KeyboardInterrupt()}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        search("em", problem, after_a_failure)
+
+
+def test_other_errors_of_a_start_come_out() -> None:
+    problem = CASE.problem(CASE.rows())
+    with pytest.raises(ZeroDivisionError):
+        search("em", problem, Scripted(drawing(problem), {1: ZeroDivisionError()}))
+
+
+def test_unknown_search_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'em'"):
+        make_search("emm")
+    assert make_search("em", 4) == Restarts(4)
