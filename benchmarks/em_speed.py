@@ -127,7 +127,8 @@ def time_cell(n: int, d: int, k: int, covariance: str, args: argparse.Namespace)
     X, means = make_data(n, d, k, args.dtype)
     run = our_run(X, means, covariance, args.threads)
     # Turns long enough that waking up and warming the caches do not count for much.
-    iterations = int(np.clip(2e10 / (n * k * d * (d if covariance == "full" else 40)), 1, 40))
+    guess = n * k * (7e-8 + 5e-11 * d * (d if covariance in ("full", "tied") else 20))
+    iterations = int(np.clip(1.0 / guess, 1, 40))
     with threadpool_limits(args.threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = peer_start(X, means, covariance)

@@ -60,7 +60,15 @@ def test_the_loaded_model_knows_how_it_was_fitted(tmp_path: Path) -> None:
     assert again.get_params() == model.get_params()
     for name in ("converged_", "n_iter_", "lower_bound_", "n_features_in_"):
         assert getattr(again, name) == getattr(model, name)
-    for name in ("outcome", "log_likelihood", "log_prior", "objective", "trace", "n_rows"):
+    for name in (
+        "outcome",
+        "log_likelihood",
+        "log_prior",
+        "objective",
+        "trace",
+        "log_likelihoods",
+        "n_rows",
+    ):
         assert getattr(again.result_, name) == getattr(model.result_, name)
 
 

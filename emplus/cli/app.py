@@ -111,7 +111,7 @@ def main(ctx: click.Context) -> None:
     Try:
       emplus fit faithful --components 2 --plot faithful.png --output faithful.safetensors
       emplus predict faithful.safetensors faithful
-    """
+    """  # noqa: D301  (click takes the backspace as: do not rewrap)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
         ctx.exit(_USAGE)

@@ -113,5 +113,5 @@ class FitReport:
         runs = self.estimator.result_.runs
         ends = Counter(run.outcome.value.replace("_", " ") for run in runs)
         listed = ", ".join(f"{count} {name}" for name, count in ends.most_common())
-        values = [run.log_likelihood for run in runs]
+        values = [run.log_likelihood for run in runs if run.outcome.usable]
         return f"{len(runs)} ({listed}); log-likelihoods {min(values):.4f} to {max(values):.4f}"

@@ -71,7 +71,8 @@ class Scaling:
             "total_weight": fit.total_weight,
             "seconds": fit.seconds,
         }
-        mapped._restore(mixture, summary, names, np.asarray(fit.trace) - loss)
+        histories = (np.asarray(values) - loss for values in (fit.trace, fit.log_likelihoods))
+        mapped._restore(mixture, summary, names, *histories)
         mapped.result_ = replace(
             mapped.result_,
             passes=fit.passes,

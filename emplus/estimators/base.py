@@ -120,9 +120,10 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         moments = source.moments(full=family.needs_full_scatter)
         problem = Problem(family, source, family.default_prior(moments, strength))
         start = self._start(source.n_features)
-        if self.warm_start and hasattr(self, "mixture_"):
+        warm = bool(self.warm_start) and hasattr(self, "mixture_")
+        if warm:
             start = GivenMixture(self.mixture_)
-        fit = self._searched()(
+        fit = self._searched(warm)(
             self._engine(source.total_weight),
             problem,
             lambda rng: start(problem, k, rng),
@@ -154,8 +155,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         check_spread(moments, 8, names)
         return source
 
-    def _searched(self) -> Search:
-        n_init = check_positive_int("n_init", self.n_init)
+    def _searched(self, warm: bool) -> Search:
+        # A warm start is one start: climbed again it would end at the same place.
+        n_init = 1 if warm else check_positive_int("n_init", self.n_init)
         return make_search(self.search, n_init) if isinstance(self.search, str) else self.search
 
     def _engine(self, total_weight: float) -> Engine:
@@ -285,12 +287,12 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         summary: Mapping[str, Any],
         feature_names: Sequence[str] | None,
         trace: Array,
+        log_likelihoods: Array,
     ) -> None:
         """Become the fitted estimator that a model file describes."""
         self.n_features_in_ = mixture.n_features
         if feature_names is not None:
             self.feature_names_in_ = np.asarray(feature_names, dtype=object)
-        values = tuple(float(value) for value in trace)
         outcome = Outcome(summary["outcome"])
         fit = Fit(
             mixture=mixture,
@@ -298,9 +300,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
             log_prior=float(summary["log_prior"]),
             outcome=outcome,
             n_iter=int(summary["n_iter"]),
-            passes=int(summary.get("passes", len(values))),
-            trace=values,
-            log_likelihoods=values,
+            passes=int(summary.get("passes", len(trace))),
+            trace=tuple(float(value) for value in trace),
+            log_likelihoods=tuple(float(value) for value in log_likelihoods),
             runs=(),
             seconds=float(summary["seconds"]),
             n_rows=int(summary["n_rows"]),

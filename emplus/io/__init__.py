@@ -6,7 +6,7 @@ language can read its numbers and opening one never runs code. Its tensors are
 - ``log_weights`` (k,): natural logarithms of the mixing weights;
 - ``parameters.<name>``: the arrays of ``family.pack`` (for Gaussians ``means`` and
   ``covariances``);
-- ``trace``: the objective after each pass over the data.
+- ``trace`` and ``log_likelihoods``: objective and log-likelihood at each pass over the data.
 
 Its metadata hold one key, ``emplus``: a JSON object with
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from emplus.families.base import Array
 
-__all__ = ["COUNTS", "FORMAT", "KEY", "NUMBERS", "PREFIX", "make_digest"]
+__all__ = ["COUNTS", "FORMAT", "HISTORIES", "KEY", "NUMBERS", "PREFIX", "make_digest"]
 
 FORMAT = 1
 KEY = "emplus"
 PREFIX = "parameters."
 COUNTS = ("n_iter", "n_rows")
+HISTORIES = ("trace", "log_likelihoods")
 NUMBERS = ("log_likelihood", "log_prior", "objective", "total_weight", "seconds")
 
 

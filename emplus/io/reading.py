@@ -14,7 +14,7 @@ from emplus.errors import EmplusError, ModelFileError
 from emplus.families.base import Array, Family
 from emplus.families.registry import make_family
 from emplus.io.container import damaged, parse_json, read_container
-from emplus.io.layout import COUNTS, FORMAT, KEY, NUMBERS, PREFIX, make_digest
+from emplus.io.layout import COUNTS, FORMAT, HISTORIES, KEY, NUMBERS, PREFIX, make_digest
 from emplus.mixture import Mixture
 
 __all__ = ["load", "read_header"]
@@ -51,12 +51,13 @@ def load(path: str | os.PathLike[str]) -> Any:
     mixture = _mixture(place, header, tensors)
     names = _feature_names(place, header["feature_names"], mixture.n_features)
     summary = _summary(place, header["fit"])
-    trace = tensors["trace"]
-    if trace.ndim != 1:
-        damaged(place, f"its trace has {trace.ndim} axes instead of 1")
+    histories = [tensors[name] for name in HISTORIES]
+    for name, history in zip(HISTORIES, histories, strict=True):
+        if history.ndim != 1 or history.shape != histories[0].shape:
+            damaged(place, f"its {name} has the shape {history.shape}, which cannot be")
     estimator = _estimator(place, header)
     try:
-        estimator._restore(mixture, summary, names, trace)
+        estimator._restore(mixture, summary, names, *histories)
     except _REFUSALS as error:
         damaged(place, f"its fit cannot be restored ({error})")
     return estimator
@@ -108,11 +109,11 @@ def _check_members(path: str, header: Mapping[str, Any], tensors: Mapping[str, A
             damaged(path, f"its description lacks the {inner} of the {key}")
     if header["format"] < 1 or "feature_names" not in header:
         damaged(path, "its description is incomplete")
-    for name in ("log_weights", "trace"):
+    for name in ("log_weights", *HISTORIES):
         if name not in tensors:
             damaged(path, f"the tensor {name!r} is missing")
     for name in tensors:
-        if name not in ("log_weights", "trace") and not name.startswith(PREFIX):
+        if name not in ("log_weights", *HISTORIES) and not name.startswith(PREFIX):
             damaged(path, f"it holds a tensor {name[:40]!r}, which no model has")
 
 

@@ -13,7 +13,7 @@ from emplus._version import __version__
 from emplus.errors import ArgumentError, ModelFileError
 from emplus.families.base import Array, Family
 from emplus.io.atomic import replacing
-from emplus.io.layout import COUNTS, FORMAT, KEY, NUMBERS, PREFIX, make_digest
+from emplus.io.layout import COUNTS, FORMAT, HISTORIES, KEY, NUMBERS, PREFIX, make_digest
 
 __all__ = ["save"]
 
@@ -61,7 +61,8 @@ def _pack(estimator: Any) -> dict[str, Array]:
     mixture = estimator.mixture_
     arrays = {PREFIX + name: a for name, a in mixture.family.pack(mixture.parameters).items()}
     arrays["log_weights"] = mixture.log_weights
-    arrays["trace"] = np.asarray(estimator.result_.trace, dtype=np.float64)
+    for name in HISTORIES:
+        arrays[name] = np.asarray(getattr(estimator.result_, name), dtype=np.float64)
     # safetensors stores memory as it lies, so it must lie in C order.
     return {name: np.array(array, order="C", ndmin=0) for name, array in arrays.items()}
 

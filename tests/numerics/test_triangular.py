@@ -29,8 +29,7 @@ def test_factors_give_the_inverse(d: int) -> None:
 
 @pytest.mark.parametrize("d", [3, 8, 40])
 def test_factors_follow_the_units_of_the_columns(d: int) -> None:
-    # Nearly singular correlations in columns of very different units: an inverse that swaps rows
-    # by their size would lose them.
+    # Nearly singular correlations in columns of very different units.
     rng = np.random.default_rng(d)
     roots = rng.standard_normal((20, d, d)) * 10.0 ** np.linspace(0, -4, d)
     sigma = roots @ roots.swapaxes(1, 2)

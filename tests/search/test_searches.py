@@ -202,6 +202,15 @@ def test_an_interrupt_before_any_usable_run_goes_through() -> None:
         search("em", problem, after_a_failure)
 
 
+def test_an_interrupt_after_a_collapse_goes_through() -> None:
+    # What a collapsed run had reached is no fit to return, marked or not.
+    problem, draw = collapsing()
+    failed = Scripted(lambda rng: draw(np.random.default_rng(0)), {1: KeyboardInterrupt()})
+    assert np.random.default_rng(0).random() >= 0.5
+    with pytest.raises(KeyboardInterrupt):
+        search("em", problem, failed)
+
+
 def test_other_errors_of_a_start_come_out() -> None:
     problem = CASE.problem(CASE.rows())
     with pytest.raises(ZeroDivisionError):
