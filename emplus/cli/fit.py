@@ -45,7 +45,7 @@ class _Request:
     columns: str | None
     weights_column: str | None
     standardize: bool
-    seed: int | None
+    seed: int
     threads: int | None
     plot: str | None
     output: str | None
@@ -75,7 +75,13 @@ class _Request:
     help="Fit on columns of mean 0 and variance 1. The saved model is in the units of the data; "
     "spherical covariances become diagonal there.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same fit.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Another seed, other starts.",
+)
 @click.option("--threads", type=int, help="Threads; the result does not depend on it.")
 @click.option("--plot", metavar="PNG", help="Draw the fit (.png, .svg or .pdf).")
 @click.option("--output", metavar="MODEL", help="Save the model, a safetensors file.")

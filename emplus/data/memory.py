@@ -156,7 +156,7 @@ class ArraySource:
         try:
             for index in range(count):
                 waiting.append(self._pool.submit(function, index))
-                if len(waiting) > 2 * self._n_jobs:
+                if len(waiting) > self._n_jobs:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -65,10 +65,9 @@ class Full(Covariance):
         return product if left is right else 0.5 * (product + product.swapaxes(1, 2))
 
     def covariances(self, scatter: Array, weight: Array, scale: Array, strength: float) -> Array:
-        covariances = scatter.copy()
+        covariances: Array = scatter / (weight + strength)[:, None, None]
         diagonal = np.einsum("kaa->ka", covariances)
-        diagonal += strength * scale
-        covariances /= (weight + strength)[:, None, None]
+        diagonal += strength * scale / (weight + strength)[:, None]
         return covariances
 
     def factors(self, covariances: Array) -> Array:

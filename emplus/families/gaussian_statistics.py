@@ -79,15 +79,15 @@ class GaussianStatistics:
             removed: Array = 0.5 * (product + product.T)
         else:
             removed = self._by_weight(self.covariance.outer(deviation, deviation))
-        scatter: Array = self.second - removed
+        scatter: Array = np.subtract(self.second, removed, out=removed)
         variances = np.einsum("...aa->...a", scatter) if self.covariance.matrices else scatter
         # Rounding may leave a variance of -1e-20 where all rows are equal.
         np.maximum(variances, 0.0, out=variances)
         return scatter
 
     def _by_weight(self, products: Array) -> Array:
-        scaled: Array = self.weight.reshape((-1,) + (1,) * (products.ndim - 1)) * products
-        return scaled
+        products *= self.weight.reshape((-1,) + (1,) * (products.ndim - 1))
+        return products
 
     def moved(self, reference: Array) -> GaussianStatistics:
         """The same sums about other reference points (k, d)."""
