@@ -104,7 +104,7 @@ class Spherical(Covariance):
     def expand(self, offsets: Array, factors: Array, reach: Array) -> Expansion:
         precisions = factors[:, None] ** 2
         linear = precisions * offsets
-        size = float(precisions.max() * np.sqrt((reach**4).sum()))
+        size = float(np.sqrt(((precisions * reach**2) ** 2).sum(axis=1).max()))
         return Expansion(expansion_constant(linear, offsets), linear, -0.5 * precisions, size)
 
     def second_moment(self, sums: Array, d: int) -> Array:
