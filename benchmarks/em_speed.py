@@ -99,6 +99,7 @@ def our_run(X: Array, means: Array, covariance: str, threads: int) -> Callable[[
     source = ArraySource(X, n_jobs=threads)
     moments = source.moments(full=family.needs_full_scatter)
     problem = Problem(family, source, family.default_prior(moments, 0.0))
+    # The ignored attribute is the Gaussian family's own; make_family promises any family.
     parameters = family.parameters(means, unit_covariances(covariance, k, d))  # type: ignore[attr-defined]
     start = Mixture(family, np.log(np.full(k, 1.0 / k)), parameters)
     # Nothing but the number of iterations ends the run.

@@ -45,7 +45,7 @@ __all__ = ["MixtureEstimator", "say"]
 Array = NDArray[np.floating]
 
 
-class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
     """Fit, score, assign and sample: everything that does not depend on the family."""
 
     # Set by the constructors of the subclasses, as scikit-learn wants it.

@@ -202,7 +202,7 @@ class GaussianMixture(MixtureEstimator):
     def precisions_(self) -> Array:
         """Inverse covariances, in the shapes of ``covariances_``."""
         factors = self.precisions_cholesky_
-        if self.mixture_.family.covariance.matrices:  # type: ignore[attr-defined]
+        if self.mixture_.family.covariance.matrices:  # type: ignore[attr-defined]  # Gaussian
             product: Array = factors @ factors.swapaxes(-1, -2)
             return product
         return factors**2

@@ -54,7 +54,7 @@ class CentredKernel:
         return int(d // 2 + 2 * k)
 
     def encode(self, X: Array) -> Array:
-        """The block about the reference point, with its products."""
+        """The rows as they are, one after the other in memory."""
         return np.ascontiguousarray(X, dtype=self._origins.dtype)
 
     def _arrays(self, rows: Array) -> tuple[Array, Array]:
