@@ -15,7 +15,7 @@ from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_normalize, log_or_minus_infinity
 from emplus.numerics.moments import Moments
 
-__all__ = ["Problem", "State"]
+__all__ = ["Problem", "State", "block_sums"]
 
 Array = NDArray[np.floating]
 
@@ -47,11 +47,23 @@ class Problem:
 
     The objective is sum_i w_i log p(x_i) + log prior(parameters); the prior on the mixing weights
     is flat.
+
+    Parameters
+    ----------
+    family : Family
+    source : Source
+    prior : Any
+        What the family makes of its own.
+    inverse_temperature : float
+        Below 1, responsibilities are tempered, r_ij in proportion to (w_j p(x_i | j))^beta, and the
+        log-likelihood is (1 / beta) sum_i w_i log sum_j (w_j p(x_i | j))^beta, the negative free
+        energy of Ueda & Nakano (1998), equation (15), which EM raises in the same way.
     """
 
     family: Family
     source: Source
     prior: Any
+    inverse_temperature: float = 1.0
 
     @cached_property
     def moments(self) -> Moments:
@@ -64,9 +76,10 @@ class Problem:
             mixture.parameters, mixture.log_weights, self.moments, self.source.dtype
         )
         width = kernel.width
-        total, *sums = self.source.reduce(lambda block: _block_sums(kernel, block), width)
+        beta = self.inverse_temperature
+        total, *sums = self.source.reduce(lambda block: block_sums(kernel, block, beta), width)
         log_likelihood = float(total[0]) + kernel.log_common
-        log_prior = self.family.log_prior(mixture.parameters, self.prior)
+        log_prior = float(self.family.log_prior(mixture.parameters, self.prior).sum())
         size = abs(log_likelihood) + abs(log_prior) + self.source.total_weight
         # Some units in the last place of the sums, and what the kernel loses in every row.
         rounding = 64.0 * float(np.finfo(self.source.dtype).eps) * size
@@ -87,13 +100,16 @@ class Problem:
         return Mixture(self.family, log_or_minus_infinity(weight / weight.sum()), parameters)
 
 
-def _block_sums(kernel: Kernel, block: Block) -> tuple[Array, ...]:
+def block_sums(kernel: Kernel, block: Block, beta: float = 1.0) -> tuple[Array, ...]:
+    """The log-likelihood (1,) of a block of rows, and the sums that the M step needs."""
     rows = kernel.encode(block.X)
     resp = kernel.log_joint(rows)
+    if beta != 1.0:
+        resp *= beta
     log_density = log_normalize(resp)
     if block.weight is None:
         log_likelihood = log_density.sum(dtype=np.float64)
     else:
         log_likelihood = log_density @ block.weight
         resp *= block.weight.astype(resp.dtype)[:, None]
-    return np.atleast_1d(log_likelihood), *kernel.sums(rows, resp)
+    return np.atleast_1d(log_likelihood / beta), *kernel.sums(rows, resp)

@@ -47,6 +47,9 @@ class Parameters(Protocol):
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> Self:
         """The parameters of some of the components, in the given order."""
 
+    def put(self, components: Sequence[int] | NDArray[np.integer], others: Self) -> Self:
+        """These parameters with some of the components replaced; what all share stays."""
+
 
 class Statistics(Protocol):
     """Expected sufficient statistics of ``k`` components, summed over rows; values that add."""
@@ -101,6 +104,12 @@ class Kernel(Protocol):
     def statistics(self, sums: tuple[Array, ...]) -> Statistics:
         """The sums of all blocks, read as statistics."""
 
+    def take(self, components: slice | NDArray[np.integer]) -> Kernel:
+        """The same pass for some of the components; a component may be taken twice."""
+
+    def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+        """Sums of several groups of components, side by side, as if of one kernel."""
+
 
 @runtime_checkable
 class Family(Protocol):
@@ -143,11 +152,32 @@ class Family(Protocol):
     def estimate(self, X: Array, resp: Array, prior: Any) -> Any:
         """First parameters from responsibilities (n, k) alone, hard or soft."""
 
-    def default_prior(self, moments: Moments, strength: float) -> Any:
-        """The prior of ``strength`` phantom rows, spread like the data; 0 is none."""
+    def hold(self, parameters: Any) -> Family:
+        """This family with what all components share held as it is; itself if nothing is shared.
 
-    def log_prior(self, parameters: Any, prior: Any) -> float:
-        """Log prior density of all components' parameters, up to a constant."""
+        Some components can then be fitted while the others stay as they are.
+        """
+
+    def default_prior(self, moments: Moments, strength: float, spread: Array | None = None) -> Any:
+        """The prior of ``strength`` phantom rows; 0 is none.
+
+        ``spread`` (d,) is the variance of each column within a typical component, where known.
+        """
+
+    def log_prior(self, parameters: Any, prior: Any) -> Array:
+        """Log prior density of each component's parameters (k,), up to a constant.
+
+        One value (1,) where all components share them.
+        """
+
+    def average(self, parameters: Any, weights: Array) -> Any:
+        """One component whose parameters are the weighted average of these (Ueda et al. 2000)."""
+
+    def perturb(self, parameters: Any, scale: float, rng: np.random.Generator) -> Any:
+        """The components made round and moved by a random step, ``scale`` times their size.
+
+        How equations (11) and (12) of Ueda et al. (2000) set the two copies of a component apart.
+        """
 
     def n_free_parameters(self, n_components: int, n_features: int) -> int:
         """Number of free parameters of the components, mixing weights not counted."""

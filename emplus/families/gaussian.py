@@ -20,6 +20,10 @@ from emplus.numerics.triangular import SingularMatrixError
 
 __all__ = ["Gaussian", "GaussianParameters", "PhantomRows"]
 
+# The least that the prior's rows are spread, as a part of the data's variance: where most cells of
+# whole numbers hold one value each, a typical component has none.
+_LEAST_SPREAD = 1e-3
+
 # A component whose variance is this small a part of the whole data's sits on a single point.
 _POINT = 1e-26
 
@@ -46,9 +50,22 @@ class GaussianParameters:
         )
 
 
+    def put(
+        self, components: Sequence[int] | NDArray[np.integer], others: GaussianParameters
+    ) -> GaussianParameters:
+        """These parameters with some of the components replaced; a shared covariance stays."""
+        chosen = np.asarray(components, dtype=np.intp)
+        names = ("means",) if self.shared else ("means", "covariances", "factors")
+        arrays = {}
+        for name in names:
+            arrays[name] = getattr(self, name).copy()
+            arrays[name][chosen] = getattr(others, name)
+        return replace(self, **arrays)
+
+
 @dataclass(frozen=True)
 class PhantomRows:
-    """The prior of a Gaussian's precision: ``strength`` rows, spread like the whole data.
+    """The prior of a Gaussian's precision: ``strength`` rows, spread like a typical component.
 
     Parameters
     ----------
@@ -62,8 +79,10 @@ class PhantomRows:
     A Wishart density on the precision, m + d + 1 degrees of freedom, scale (m V)^-1:
     log p(P) = (m / 2) (log det P - tr(V P)) + constant. It is proper for every m > 0, its mode is
     V^-1, and it makes the M step Sigma_j = (S_j + m V) / (n_j + m): a component that
-    loses all rows becomes as wide as the data, and one that sits on a single point keeps
-    a variance of m V / (1 + m). It follows any rescaling of a column. Ormoneit & Tresp (1998) and
+    loses all rows becomes as wide as V, and one that sits on a single point keeps
+    a variance of m V / (1 + m). The nearer V is to the truth, the less it costs to believe in it:
+    with the spread of a typical component, a whole row of it takes little from a sound fit, and
+    much from a component that has found some rows which happen to lie close together. It follows any rescaling of a column. Ormoneit & Tresp (1998) and
     equation (20) of Ueda et al. (2000) use the same form with an absolute scale.
     """
 
@@ -96,6 +115,8 @@ class Gaussian:
     """
 
     covariance: Covariance = field(default_factory=Full)
+    # What the components share, while only some of them are fitted.
+    held: GaussianParameters | None = field(default=None, compare=False, repr=False)
 
     name: ClassVar[str] = "gaussian"
 
@@ -138,6 +159,8 @@ class Gaussian:
 
     def maximize(self, statistics: GaussianStatistics, prior: PhantomRows) -> GaussianParameters:
         """Sigma_j = (S_j + m V) / (n_j + m), mu_j the weighted mean; O(k d^3) for full."""
+        if self.held is not None:
+            return replace(self.held, means=statistics.means())
         weight = statistics.weight
         lost = weight <= EMPTY * weight.sum()
         if prior.strength == 0.0 and not self.covariance.shared and lost.any():
@@ -165,19 +188,64 @@ class Gaussian:
         """Weighted means and covariances, each component from its own rows; O(n k d^2) at most."""
         return self.maximize(GaussianStatistics.of(self.covariance, X, resp), prior)
 
-    def default_prior(self, moments: Moments, strength: float) -> PhantomRows:
-        """``strength`` phantom rows with the variances of the data's columns."""
-        return PhantomRows(float(strength), _positive_variances(moments))
+    def hold(self, parameters: GaussianParameters) -> Gaussian:
+        """The family with a shared covariance held as it is; itself where each has its own."""
+        return replace(self, held=parameters) if self.covariance.shared else self
 
-    def log_prior(self, parameters: GaussianParameters, prior: PhantomRows) -> float:
-        """(m / 2) sum_j (log det P_j - tr(V P_j)), once where the covariance is shared."""
-        if prior.strength == 0.0:
-            return 0.0
+    def default_prior(
+        self, moments: Moments, strength: float, spread: Array | None = None
+    ) -> PhantomRows:
+        """``strength`` phantom rows with the variances of a typical component.
+
+        Where those are not known, or far below the variances of the data's columns, the data's
+        are taken, or a small part of them.
+        """
+        variances = _positive_variances(moments)
+        if spread is not None:
+            variances = np.maximum(np.minimum(spread, variances), _LEAST_SPREAD * variances)
+        return PhantomRows(float(strength), variances)
+
+    def absolute_prior(self, strength: float, variance: float, n_features: int) -> PhantomRows:
+        """Phantom rows of one variance in every column, in the squared units of the data.
+
+        With strength 1 the M step is equation (20) of Ueda et al. (2000),
+        Sigma_j = (S_j + variance I) / (n_j + 1).
+        """
+        return PhantomRows(float(strength), np.full(n_features, float(variance)))
+
+    def log_prior(self, parameters: GaussianParameters, prior: PhantomRows) -> Array:
+        """(m / 2) (log det P_j - tr(V P_j)) for each component; once where P is shared."""
         d = parameters.means.shape[1]
+        if prior.strength == 0.0:
+            return np.zeros(1 if self.covariance.shared else len(parameters.means))
         half_log_det = self.covariance.half_log_det(parameters.factors, d)
         diagonal = self.covariance.precision_diagonal(parameters.factors, d)
-        trace = (diagonal * prior.variances).sum(axis=1)
-        return float(prior.strength * np.sum(half_log_det - 0.5 * trace))
+        log_prior: Array = prior.strength * (half_log_det - 0.5 * (diagonal @ prior.variances))
+        return log_prior
+
+    def average(self, parameters: GaussianParameters, weights: Array) -> GaussianParameters:
+        """The weighted average of means and of covariances, as one component."""
+        share = weights / weights.sum()
+        means = share @ parameters.means
+        if parameters.shared:
+            return replace(parameters, means=means[None])
+        covariances = np.tensordot(share, parameters.covariances, axes=1)
+        return self.parameters(means[None], covariances[None])
+
+    def perturb(
+        self, parameters: GaussianParameters, scale: float, rng: np.random.Generator
+    ) -> GaussianParameters:
+        """Sigma = det(Sigma)^(1/d) I, and a normal step of ``scale`` times its root."""
+        k, d = parameters.means.shape
+        half_log_det = self.covariance.half_log_det(parameters.factors, d)
+        variances = np.broadcast_to(np.exp(-2.0 * half_log_det / d), (k,))
+        steps = scale * np.sqrt(variances)[:, None] * rng.standard_normal((k, d))
+        if parameters.shared:
+            return replace(parameters, means=parameters.means + steps)
+        shape = parameters.covariances.shape
+        unit = np.eye(d) if self.covariance.matrices else np.ones(shape[1:])
+        covariances = variances.reshape((-1,) + (1,) * unit.ndim) * unit
+        return self.parameters(parameters.means + steps, covariances)
 
     def n_free_parameters(self, n_components: int, n_features: int) -> int:
         """Means and covariances; mixing weights are the mixture's."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emplus.families.base import Array
 from emplus.families.covariance import Covariance
@@ -106,3 +109,22 @@ class CentredKernel:
         """The sums of all blocks, read as Gaussian statistics."""
         first, second = sums
         return GaussianStatistics(self._covariance, first[:, 0], first[:, 1:], second, self._means)
+
+    def take(self, components: slice | NDArray[np.integer]) -> CentredKernel:
+        """The same pass for some of the components."""
+        taken = copy(self)
+        for name in ("_means", "_origins", "_constants"):
+            setattr(taken, name, getattr(self, name)[components])
+        if not self._covariance.shared:
+            taken._factors = self._factors[components]
+        if self._remainders is not None:
+            taken._remainders = self._remainders[components]
+        return taken
+
+    def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+        """Sums of several groups of components, side by side."""
+        first = np.concatenate([part[0] for part in parts])
+        seconds = [part[1] for part in parts]
+        if self._covariance.shared:
+            return first, np.sum(seconds, axis=0)
+        return first, np.concatenate(seconds)

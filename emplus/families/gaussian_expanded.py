@@ -7,11 +7,13 @@ leaves the rows as they are, which saves copying them where the origin is as goo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emplus.families.base import Array
 from emplus.families.covariance import Covariance, Expansion
@@ -58,6 +60,10 @@ class Terms:
         np.maximum(constant, _NOWHERE, out=constant)
         parts = (constant[:, None], expansion.linear, expansion.quadratic)
         return cls(covariance, np.concatenate(parts, axis=1), reference, factors, moments)
+
+    def take(self, components: slice | NDArray[np.integer]) -> Terms:
+        """The terms of some of the components."""
+        return replace(self, coefficients=self.coefficients[components])
 
     def statistics(self, sums: Array) -> GaussianStatistics:
         """Read the sums of resp_ij T(x_i), (k, 1 + d + q), as statistics about the reference."""
@@ -169,6 +175,16 @@ class ExpandedKernel:
         """The sums of all blocks, read as Gaussian statistics."""
         return self._terms.statistics(sums[0])
 
+    def take(self, components: slice | NDArray[np.integer]) -> ExpandedKernel:
+        """The same pass for some of the components."""
+        taken = copy(self)
+        taken._coefficients = self._coefficients[components]
+        return taken
+
+    def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+        """Sums of several groups of components, side by side."""
+        return (np.concatenate([sums for (sums,) in parts]),)
+
 
 class PlainKernel:
     """Blocks left as they are, rows (b, d) about the origin, with few quadratic terms beside."""
@@ -231,3 +247,11 @@ class PlainKernel:
     def statistics(self, sums: tuple[Array, ...]) -> GaussianStatistics:
         """The sums of all blocks, read as Gaussian statistics."""
         return self._terms.statistics(sums[0])
+
+    def take(self, components: slice | NDArray[np.integer]) -> PlainKernel:
+        """The same pass for some of the components."""
+        return PlainKernel(self._terms.take(components), self._linear.dtype, self.loss)
+
+    def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+        """Sums of several groups of components, side by side."""
+        return (np.concatenate([sums for (sums,) in parts]),)

@@ -48,7 +48,7 @@ def test_weights_count_rows_in_the_objective(case: FamilyCase, make_source: Make
     state = problem_of(case.family, make_source(X, weight)).evaluate(case.mixture)
     assert_allclose(state.log_likelihood, weight @ case.mixture.log_density(X), rtol=1e-10)
     prior = problem_of(case.family, make_source(X, weight)).prior
-    assert state.log_prior == case.family.log_prior(case.mixture.parameters, prior)
+    assert state.log_prior == case.family.log_prior(case.mixture.parameters, prior).sum()
     assert state.objective == state.log_likelihood + state.log_prior
 
 

@@ -25,7 +25,7 @@ def expected(problem: Problem, parameters: object, X: Array, resp: Array) -> flo
     """Expected complete-data log-likelihood plus log prior, term by term."""
     k = resp.shape[1]
     mixture = Mixture(problem.family, np.zeros(k), parameters)
-    log_prior = problem.family.log_prior(parameters, problem.prior)
+    log_prior = problem.family.log_prior(parameters, problem.prior).sum()
     return float((resp * mixture.log_joint(X)).sum()) + log_prior
 
 
