@@ -62,3 +62,6 @@ class Source(Protocol):
 
     def take(self, rows: NDArray[np.integer]) -> tuple[Array, Array | None]:
         """Some of the rows and their weights."""
+
+    def subset(self, rows: NDArray[np.integer]) -> Source:
+        """A source of some of the rows, in memory."""

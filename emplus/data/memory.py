@@ -130,6 +130,10 @@ class ArraySource:
         """Some of the rows and their weights."""
         return self._X[rows], None if self._weight is None else self._weight[rows]
 
+    def subset(self, rows: NDArray[np.integer]) -> ArraySource:
+        """A source of some of the rows, with as many threads."""
+        return ArraySource(*self.take(rows), self._n_jobs)
+
     def _block(self, start: int, rows: int) -> Block:
         end = start + rows
         weight = None if self._weight is None else self._weight[start:end]

@@ -34,10 +34,14 @@ _NUMBERS_AT_ONCE = 1 << 17
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Rows X (b, d) and the mass (b,) of each that a group of components has to share."""
+    """Rows X (b, d) and the mass (b,) of each that a group of components has to share.
+
+    ``rows`` (b,) are their numbers, in rising order.
+    """
 
     X: Array
     mass: Array
+    rows: NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +104,9 @@ class PartialEM:
     def objective(self, cell: Cell, components: Sequence[int] | NDArray[np.intp]) -> float:
         """F_A of some of the mixture's components as they are; O(b m)."""
         chosen = np.asarray(components, dtype=np.intp)
-        total, _ = self._expect(cell, self._start.kernel.take(chosen))
+        total = 0.0
+        if len(cell.mass):
+            total, _ = self._expect(cell, self._start.kernel.take(chosen))
         share = np.logaddexp.reduce(self._mixture.log_weights[chosen])
         return total - float(cell.mass.sum() * share) + float(self._start.log_prior[chosen].sum())
 

@@ -1,18 +1,21 @@
-"""The contract of a search."""
+"""The contract of a search, and how much it may spend."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from emplus.engine.loop import Engine
 from emplus.engine.problem import Problem
+from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
 from emplus.search.fit import Fit
 
-__all__ = ["Draw", "Search"]
+__all__ = ["Budget", "Draw", "Search"]
 
 Draw = Callable[[np.random.Generator], Mixture]
 
@@ -30,3 +33,39 @@ class Search(Protocol):
         FitError
             If no start led to usable parameters; it says how each one ended.
         """
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a search may spend after its start; it ends when any of them is used up.
+
+    What is being tried when it ends is finished, so a little more may be spent.
+
+    Parameters
+    ----------
+    passes : float
+        EM passes over the rows; work on some rows or components counts by its share.
+    seconds : float
+        Wall-clock time. The result then depends on the machine.
+    moves : int
+        Candidates tried by EM on all rows.
+
+    Raises
+    ------
+    ArgumentError
+        If one of them is negative or not a number.
+    """
+
+    passes: float = math.inf
+    seconds: float = math.inf
+    moves: float = math.inf
+
+    def __post_init__(self) -> None:
+        for name in ("passes", "seconds", "moves"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+                raise ArgumentError(f"A budget's {name} must be at least 0; it is {value!r}.")
+
+    def allows(self, passes: float, seconds: float, moves: int) -> bool:
+        """Whether more may be spent after so much."""
+        return passes < self.passes and seconds < self.seconds and moves < self.moves

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from emplus.engine.loop import Climb
 from emplus.engine.outcome import Outcome
 from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
+from emplus.search.record import Candidates
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Fit", "Run"]
 
@@ -62,11 +67,12 @@ class Fit:
     outcome : Outcome
         How the run that found it ended.
     n_iter : int
-        Its iterations.
-    passes : int
-        Passes over the rows of the whole search.
+        Iterations that led to it.
+    passes : float
+        Passes over the rows of the whole search, what was rejected included.
     trace, log_likelihoods : tuple of float
-        Objective and log-likelihood at each pass of that run, the start's first.
+        Objective and log-likelihood at each pass that led to it: the start's climb, then the
+        climbs of the accepted candidates. It falls only where a candidate begins.
     runs : tuple of Run
         Every start and where it ended.
     seconds : float
@@ -74,6 +80,8 @@ class Fit:
     n_rows : int
     total_weight : float
         Sum of the row weights.
+    candidates : Candidates
+        Every change that the search tried, whether accepted or not.
     """
 
     mixture: Mixture
@@ -81,15 +89,45 @@ class Fit:
     log_prior: float
     outcome: Outcome
     n_iter: int
-    passes: int
+    passes: float
     trace: tuple[float, ...]
     log_likelihoods: tuple[float, ...]
     runs: tuple[Run, ...]
     seconds: float
     n_rows: int
     total_weight: float
+    candidates: Candidates = field(default_factory=Candidates)
 
     @property
     def objective(self) -> float:
         """Log-likelihood plus log prior."""
         return self.log_likelihood + self.log_prior
+
+    @property
+    def rise(self) -> float:
+        """Nats gained by the accepted candidates together."""
+        return math.fsum(candidate.gain for candidate in self.candidates.accepted)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The trace as a table: pass, objective, log_likelihood, candidate, move.
+
+        ``candidate`` numbers the accepted candidate that a pass belongs to, -1 for the start's own
+        climb; ``move`` names its kind on its first pass and is empty elsewhere. The table of
+        candidates is ``candidates.to_frame()``.
+        """
+        import pandas as pd
+
+        owner, move = [-1] * len(self.trace), [""] * len(self.trace)
+        for number, candidate in enumerate(self.candidates):
+            if candidate.accepted:
+                owner[candidate.start :] = [number] * (len(self.trace) - candidate.start)
+                move[candidate.start] = candidate.kind
+        return pd.DataFrame(
+            {
+                "pass": range(1, len(self.trace) + 1),
+                "objective": self.trace,
+                "log_likelihood": self.log_likelihoods,
+                "candidate": owner,
+                "move": move,
+            }
+        )

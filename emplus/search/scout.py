@@ -1,0 +1,328 @@
+"""The scout: prices what could be done to a mixture, without passes over all the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emplus.data.base import Array
+from emplus.engine.partial import Cell, Group, PartialEM
+from emplus.engine.problem import Problem
+from emplus.mixture import Mixture
+from emplus.search.assignment import Assignment, Sample
+from emplus.search.cuts import cuts
+from emplus.search.patches import FREE, Patch, merged, split
+
+__all__ = ["Scout"]
+
+# Neighbours that a component may be merged with, and that adapt when it goes.
+_PARTNERS = 3
+_ADAPTING = {1: 4, 2: 3, 3: 3}
+
+# Steps of partial EM in the heats of a race; after each the hopeless are dropped.
+_HEATS = (3, 4, 6)
+
+# Nats by which a removal and an addition may seem to lose together and still be worked out.
+_SLACK = 5.0
+
+# By so much must a component's worth in nats, or its weight, change to be looked at again.
+_CHANGED_NATS = 0.5
+_CHANGED_WEIGHT = 1e-2
+
+# The components that a patch is about, and those whose rows it shares out.
+_Target = tuple[tuple[int, ...], tuple[int, ...]]
+_Begin = Callable[[tuple[int, ...], tuple[int, ...]], "list[_Runner]"]
+
+
+@dataclass(eq=False)
+class _Runner:
+    """A group on its way: what its components were worth as they were, and where it is heading."""
+
+    core: tuple[int, ...]
+    region: tuple[int, ...]
+    numbers: tuple[int, ...]
+    base: float
+    group: Group
+    limit: float = -np.inf
+
+    @property
+    def gain(self) -> float:
+        return self.group.objective - self.base
+
+    def patch(self) -> Patch:
+        return Patch(self.core, self.region, self.numbers, self.gain, self.limit, self.group)
+
+
+class Scout:
+    """Patches for a mixture, priced by partial EM on the rows they concern.
+
+    Prices are kept until one of the components they concern changes, so that a round after a move
+    costs little more than what the move touched.
+
+    Parameters
+    ----------
+    problem : Problem
+    sample : Sample
+        Rows that prices are told from.
+    """
+
+    def __init__(self, problem: Problem, sample: Sample):
+        self._problem, self._sample = problem, sample
+        self._known: dict[tuple[str, tuple[int, ...]], tuple[object, Patch | None]] = {}
+        self._versions: list[int] = []
+        self._last: list[tuple[float, float]] = []
+
+    def look(self, mixture: Mixture) -> None:
+        """Turn to a mixture; one pass over the sample."""
+        self.mixture = mixture
+        self._assignment = Assignment(self._problem, self._sample, mixture)
+        self._partial = PartialEM(self._problem, mixture)
+        self._cells: dict[tuple[int, ...], tuple[Cell, Array]] = {}
+        self._worths: dict[tuple[int, ...], float] = {}
+        k = mixture.n_components
+        if len(self._versions) != k:
+            self._versions, self._last = [0] * k, [(np.nan, np.nan)] * k
+        for j, weight in enumerate(self._assignment.weight):
+            worth = self._worth((j,), self._cell((j,))[0])
+            old_weight, old_worth = self._last[j]
+            same_weight = abs(weight - old_weight) <= _CHANGED_WEIGHT * weight
+            if not (same_weight and abs(worth - old_worth) <= _CHANGED_NATS):
+                self._versions[j] += 1
+                self._last[j] = weight, worth
+
+    @property
+    def passes(self) -> float:
+        """Work since the last look, in passes over all rows."""
+        return self._assignment.passes + self._partial.passes
+
+    def versions(self, components: Iterable[int]) -> tuple[int, ...]:
+        """Numbers that change when the components do."""
+        return tuple(self._versions[component] for component in components)
+
+    def merges(self) -> list[Patch]:
+        """What merging each pair of neighbours would cost, the cheapest first."""
+
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, _ = self._cell(core)
+            return [self._runner(core, region, core[:1], cell, np.ones((len(cell.mass), 1)))]
+
+        k = self.mixture.n_components
+        neighbours = [self._assignment.neighbours(j, _PARTNERS) for j in range(k)]
+        pairs = {(min(j, i), max(j, i)) for j in range(k) for i in neighbours[j]}
+        found, runners = self._begun("merge", [(pair, pair) for pair in sorted(pairs)], begin)
+        return _ranked(found + self._finished("merge", _raced(self._partial, runners, heat=1)))
+
+    def splits(self, merges: Sequence[Patch], most: int) -> list[Patch]:
+        """The best cut of each component found, its own rows only; the best first.
+
+        Those that no merge could pay for are left where they are, but for the ``most`` best.
+        """
+
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, resp = self._cell(core)
+            return [
+                self._runner(core, region, (*core, FREE), cell, split(resp, core, core[0], side))
+                for side in cuts(self._problem.family.features(cell.X), cell.mass)
+            ]
+
+        targets = [((j,), (j,)) for j in range(self.mixture.n_components)]
+        found, runners = self._begun("split", targets, begin)
+        runners = _raced(self._partial, runners, heat=_HEATS[0])
+        limits = sorted([r.limit for r in runners] + [p.limit for p in found], reverse=True)
+        least = limits[most] if len(limits) > most else -np.inf
+        paid = -max((patch.gain for patch in merges), default=np.inf)
+        found += self._finished("split", runners, min(least, paid))
+        runners = _raced(self._partial, runners, heat=_HEATS[1])
+        return _ranked(found + self._finished("split", runners))
+
+    def relaxed(
+        self, merges: Sequence[Patch], splits: Sequence[Patch]
+    ) -> tuple[list[Patch], list[Patch]]:
+        """Merges and splits with the neighbours adapting, as removals and additions.
+
+        One is worked out only while it might gain together with the best of the other kind.
+        """
+        weight = self._assignment.weight
+        known = {patch.core: patch for patch in splits}
+
+        def remove(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, resp = self._cell(region)
+            kept, removed = core
+            rest = tuple(component for component in region if component != removed)
+            return [self._runner(core, region, rest, cell, merged(resp, region, kept, removed))]
+
+        def add(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, resp = self._cell(region)
+            shared = split(resp, region, core[0], self._side(known[core], cell))
+            return [self._runner(core, region, (*region, FREE), cell, shared)]
+
+        cores = [tuple(sorted(patch.core, key=lambda j: (-weight[j], j))) for patch in merges]
+        removals, removing = self._begun("removal", self._with_regions(cores), remove)
+        additions, adding = self._begun("addition", self._with_regions(known), add)
+        for heat in _HEATS:
+            raced = _raced(self._partial, removing + adding, heat=heat)
+            removing = [runner for runner in raced if len(runner.core) == 2]
+            adding = [runner for runner in raced if len(runner.core) == 1]
+            cost, worth = _highest(removals, removing), _highest(additions, adding)
+            removals += self._finished("removal", removing, -worth - _SLACK)
+            additions += self._finished("addition", adding, -cost - _SLACK)
+        removals += self._finished("removal", removing)
+        additions += self._finished("addition", adding)
+        return _ranked(removals), _ranked(additions)
+
+    def triples(self, pairs: Sequence[tuple[Patch, Patch]], least: float) -> list[Patch]:
+        """Merge j into i and split k, where they are too close to be priced apart."""
+        known = {(*removal.core, *bare.core): bare for removal, bare in pairs}
+
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, resp = self._cell(region)
+            kept, removed, k = core
+            shared = split(resp, region, k, self._side(known[core], cell))
+            shared[:, region.index(kept)] += shared[:, region.index(removed)]
+            shared[:, region.index(removed)] = shared[:, -1]
+            return [self._runner(core, region, region, cell, shared[:, :-1])]
+
+        return self._raced_alone("triple", known, begin, least)
+
+    def recuts(self, merges: Sequence[Patch], least: float) -> list[Patch]:
+        """Two components that are cheap to merge, their common rows cut anew.
+
+        The cuts race on the two alone; the best is worked out with the neighbours adapting if it
+        ends elsewhere than where it came from.
+        """
+
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, _ = self._cell(core)
+            sides = cuts(self._problem.family.features(cell.X), cell.mass)
+            shared = [np.column_stack([side, 1.0 - side]) for side in sides]
+            return [self._runner(core, region, core, cell, resp) for resp in shared]
+
+        found, runners = self._begun("cut", [(patch.core, patch.core) for patch in merges], begin)
+        for heat in _HEATS[:2]:
+            runners = _raced(self._partial, runners, heat=heat)
+            found += self._finished("cut", runners, -_SLACK)
+        found += self._finished("cut", runners)
+        known = {patch.core: patch for patch in found if patch.limit > -_SLACK}
+
+        def widen(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, resp = self._cell(region)
+            one, other = (region.index(j) for j in core)
+            shared = resp.copy()
+            both = resp[:, one] + resp[:, other]
+            shared[:, other] = both * self._side(known[core], cell)
+            shared[:, one] = both - shared[:, other]
+            return [self._runner(core, region, region, cell, shared)]
+
+        return self._raced_alone("recut", known, widen, least)
+
+    def _raced_alone(
+        self, kind: str, cores: Iterable[tuple[int, ...]], begin: _Begin, least: float
+    ) -> list[Patch]:
+        """Patches that must gain ``least`` by themselves."""
+        found, runners = self._begun(kind, self._with_regions(cores), begin)
+        for heat in _HEATS:
+            runners = _raced(self._partial, runners, heat=heat)
+            found += self._finished(kind, runners, least)
+        return _ranked(found + self._finished(kind, runners))
+
+    def _begun(
+        self, kind: str, targets: Iterable[_Target], begin: _Begin
+    ) -> tuple[list[Patch], list[_Runner]]:
+        """Patches for the targets that memory holds, runners for the others."""
+        found: list[Patch] = []
+        runners: list[_Runner] = []
+        for core, region in targets:
+            now = region, self.versions(region)
+            then, patch = self._known.get((kind, core), (None, None))
+            if then != now:
+                self._known[kind, core] = now, None
+                if len(self._cell(region)[0].mass) > 1:
+                    runners += begin(core, region)
+            elif patch is not None:
+                found.append(patch)
+        return found, runners
+
+    def _finished(self, kind: str, runners: list[_Runner], least: float = np.inf) -> list[Patch]:
+        """Take out the runners that cannot gain ``least``, as patches that memory keeps."""
+        done = [runner for runner in runners if not runner.limit > least]
+        runners[:] = [runner for runner in runners if runner.limit > least]
+        patches = [runner.patch() for runner in done]
+        for patch in patches:
+            versions, _ = self._known[kind, patch.core]
+            self._known[kind, patch.core] = versions, patch
+        return patches
+
+    def _runner(
+        self,
+        core: tuple[int, ...],
+        region: tuple[int, ...],
+        numbers: tuple[int, ...],
+        cell: Cell,
+        shared: Array,
+    ) -> _Runner:
+        # A component that is added is expected like the one it is split from.
+        expected = [core[-1] if number == FREE else number for number in numbers]
+        group = self._partial.group(cell, expected, shared)
+        return _Runner(core, region, numbers, self._worth(region, cell), group)
+
+    def _worth(self, region: tuple[int, ...], cell: Cell) -> float:
+        """What the components are worth on their rows as they are."""
+        if region not in self._worths:
+            self._worths[region] = self._partial.objective(cell, region)
+        return self._worths[region]
+
+    def _cell(self, components: tuple[int, ...]) -> tuple[Cell, Array]:
+        if components not in self._cells:
+            self._cells[components] = self._assignment.cell(components)
+        return self._cells[components]
+
+    def _side(self, patch: Patch, cell: Cell) -> Array:
+        """How much of each row the second half of a split takes, (b,)."""
+        halves = Mixture(self.mixture.family, patch.group.log_weights, patch.group.parameters)
+        return halves.responsibilities(cell.X)[:, 1]
+
+    def _with_regions(self, cores: Iterable[tuple[int, ...]]) -> list[_Target]:
+        """The components of moves, each with its neighbours."""
+        targets = []
+        for core in cores:
+            region = set(core)
+            for component in core:
+                region.update(self._assignment.neighbours(component, _ADAPTING[len(core)]))
+            targets.append((core, tuple(sorted(region))))
+        return targets
+
+
+def _raced(partial: PartialEM, runners: list[_Runner], *, heat: int) -> list[_Runner]:
+    """The runners after ``heat`` more steps: of each core the one that is heading highest."""
+    gains = []
+    for steps in (heat - 2, 1, 1)[-heat:]:
+        partial.climb([runner.group for runner in runners], steps)
+        gains.append([runner.gain for runner in runners])
+    best: dict[tuple[int, ...], _Runner] = {}
+    for index, runner in enumerate(runners):
+        runner.limit = _limit([values[index] for values in gains])
+        known = best.get(runner.core)
+        if np.isfinite(runner.gain) and (known is None or runner.limit > known.limit):
+            best[runner.core] = runner
+    return list(best.values())
+
+
+def _limit(gains: Sequence[float]) -> float:
+    """Where a climb is heading, if its steps go on shrinking as they do."""
+    if len(gains) < 3:
+        return gains[-1]
+    before, step = gains[-2] - gains[-3], gains[-1] - gains[-2]
+    if not (np.isfinite(before) and before > 0.0 and step > 0.0):
+        return gains[-1]
+    ratio = min(step / before, 0.9)
+    return gains[-1] + step * ratio / (1.0 - ratio)
+
+
+def _highest(patches: list[Patch], runners: list[_Runner]) -> float:
+    return max([p.limit for p in patches] + [r.limit for r in runners], default=0.0)
+
+
+def _ranked(patches: list[Patch]) -> list[Patch]:
+    return sorted(patches, key=lambda patch: -patch.gain)

@@ -1,0 +1,165 @@
+"""A walk: the best mixture so far, what was tried from it, and what that cost."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import final
+
+from emplus.engine.loop import Climb, Engine
+from emplus.engine.outcome import Outcome
+from emplus.engine.problem import Problem
+from emplus.mixture import Mixture
+from emplus.search.base import Budget
+from emplus.search.fit import Fit
+from emplus.search.record import Candidate, Candidates
+
+__all__ = ["Move", "Walk", "loosened"]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A mixture to climb from, and what it changes; see `Candidate` for the names.
+
+    ``passes`` is what finding it has cost.
+    """
+
+    kind: str
+    components: tuple[tuple[int, ...], ...]
+    mixture: Mixture
+    predicted: float = math.nan
+    passes: float = 0.0
+
+
+@final
+class Walk:
+    """Accepts what raises the objective and nothing else, and writes everything down.
+
+    A mixture is a value, so undoing a move is keeping the value one had.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its tolerance is that of the result.
+    problem : Problem
+    fit : Fit
+        Where the walk begins.
+    budget : Budget
+    """
+
+    def __init__(self, engine: Engine, problem: Problem, fit: Fit, budget: Budget):
+        self.engine, self.problem = engine, problem
+        self._fit, self._budget = fit, budget
+        self._candidates = list(fit.candidates)
+        self._trace, self._log_likelihoods = list(fit.trace), list(fit.log_likelihoods)
+        self._begun = time.perf_counter()
+        self._passes, self._moves = 0.0, 0
+        self.mixture, self.objective, self.outcome = fit.mixture, fit.objective, fit.outcome
+        self.round = 0
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the row weights."""
+        return self.problem.source.total_weight
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person has asked to stop."""
+        return self.outcome is Outcome.INTERRUPTED
+
+    def goes_on(self) -> bool:
+        """Whether the budget allows more and nobody has interrupted."""
+        spent = time.perf_counter() - self._begun
+        return not self.interrupted and self._budget.allows(self._passes, spent, self._moves)
+
+    def spend(self, passes: float) -> None:
+        """Count work done outside the climbs."""
+        self._passes += passes
+
+    def consider(self, move: Move, *, least: float = 0.0, tol: float | None = None) -> bool:
+        """Climb from a move; go on from there if it gains more than ``least`` nats.
+
+        With ``tol`` the climb is a coarse one, and carried on to the engine's own tolerance
+        only where the first part of it came near.
+        """
+        self._moves += 1
+        climb = self._climb(move.mixture, tol)
+        gain = self._gain(climb)
+        return self._record(move, climb, gain, accepted=gain > least)
+
+    def reject(self, move: Move, gain: float) -> None:
+        """Write down a candidate that was given up before EM on all rows."""
+        self._record(move, None, gain, accepted=False)
+
+    def settle(self) -> bool:
+        """Climb to the engine's tolerance without any change; whether anything was gained."""
+        climb = self._climb(self.mixture, None)
+        gain = self._gain(climb)
+        settled = Move("settle", (), self.mixture)
+        accepted = self._record(settled, climb, gain, accepted=gain > 0.0)
+        if climb.outcome.usable:
+            self.outcome = climb.outcome
+        return accepted
+
+    def _climb(self, mixture: Mixture, tol: float | None) -> Climb:
+        engine = self.engine if tol is None else loosened(self.engine, tol)
+        climb = engine.climb(self.problem, mixture)
+        self._passes += climb.passes
+        return climb
+
+    def _gain(self, climb: Climb) -> float:
+        return climb.state.objective - self.objective if climb.outcome.usable else -math.inf
+
+    def _record(self, move: Move, climb: Climb | None, gain: float, *, accepted: bool) -> bool:
+        start = len(self._trace)
+        outcome = Outcome.ITERATIONS_EXHAUSTED if climb is None else climb.outcome
+        passes = move.passes + (0 if climb is None else climb.passes)
+        self._candidates.append(
+            Candidate(
+                self.round,
+                move.kind,
+                move.components,
+                move.predicted,
+                gain,
+                accepted,
+                passes,
+                start,
+                outcome,
+            )
+        )
+        if climb is not None and accepted:
+            # What follows the best state of a climb is a step that fell.
+            self._trace += climb.objectives[: climb.n_iter + 1]
+            self._log_likelihoods += climb.log_likelihoods[: climb.n_iter + 1]
+            self.mixture, self.objective = climb.state.mixture, climb.state.objective
+            self.outcome = climb.outcome
+            self._fit = replace(
+                self._fit,
+                mixture=climb.state.mixture,
+                log_likelihood=climb.state.log_likelihood,
+                log_prior=climb.state.log_prior,
+                n_iter=self._fit.n_iter + climb.n_iter,
+            )
+        if climb is not None and climb.outcome is Outcome.INTERRUPTED:
+            self.outcome = Outcome.INTERRUPTED
+        return accepted
+
+    def result(self) -> Fit:
+        """The best fit with the whole record."""
+        return replace(
+            self._fit,
+            outcome=self.outcome,
+            passes=self._fit.passes + self._passes,
+            trace=tuple(self._trace),
+            log_likelihoods=tuple(self._log_likelihoods),
+            seconds=self._fit.seconds + time.perf_counter() - self._begun,
+            candidates=Candidates(self._candidates),
+        )
+
+
+def loosened(engine: Engine, tol: float) -> Engine:
+    """The engine with at least this tolerance, in nats a row."""
+    if tol <= engine.stopping.tol:
+        return engine
+    return replace(engine, stopping=replace(engine.stopping, tol=tol))
