@@ -58,7 +58,7 @@ class _Request:
 @click.option("-k", "--components", type=int, default=1, show_default=True, help="How many.")
 @click.option("--family", default="gaussian", show_default=True, help="What a component is.")
 @click.option("--covariance", help="full, tied, diag or spherical.  [default: full]")
-@click.option("--search", help="How the optimum is searched.  [default: em]")
+@click.option("--search", help="How the optimum is searched.  [default: split_merge]")
 @click.option("--n-init", type=int, help="Starts, of which the best is kept.  [default: 1]")
 @click.option(
     "--init",

@@ -76,6 +76,7 @@ class Scaling:
         mapped.result_ = replace(
             mapped.result_,
             passes=fit.passes,
+            candidates=fit.candidates,
             log_likelihoods=tuple(value - loss for value in fit.log_likelihoods),
             runs=tuple(
                 replace(

@@ -20,7 +20,7 @@ from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
-from emplus.errors import DataError, DataWarning, FitWarning
+from emplus.errors import DataError, DataWarning, FitWarning, UnknownNameError
 from emplus.estimators.validation import (
     check_number,
     check_positive_int,
@@ -38,6 +38,7 @@ from emplus.search.base import Search
 from emplus.search.fit import Fit
 from emplus.search.registry import make_search
 from emplus.starts.base import Start
+from emplus.starts.calibration import calibrated_prior
 from emplus.starts.given import GivenMixture
 
 __all__ = ["MixtureEstimator", "say"]
@@ -51,7 +52,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
     # Set by the constructors of the subclasses, as scikit-learn wants it.
     n_components: int
     tol: float
-    reg_covar: float
+    reg_covar: float | str
     max_iter: int
     n_init: int
     random_state: Any
@@ -116,9 +117,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         k = check_positive_int("n_components", self.n_components)
         source = self._source(X, sample_weight, k)
         family = self._family()
-        strength = check_number("reg_covar", self.reg_covar)
-        moments = source.moments(full=family.needs_full_scatter)
-        problem = Problem(family, source, family.default_prior(moments, strength))
+        prior = calibrated_prior(family, source, k, self._strength())
+        problem = Problem(family, source, prior)
         start = self._start(source.n_features)
         warm = bool(self.warm_start) and hasattr(self, "mixture_")
         if warm:
@@ -154,6 +154,14 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
             source = ArraySource(rows.astype(np.float64), weight, self.n_jobs)
         check_spread(moments, 8, names)
         return source
+
+    def _strength(self) -> float | None:
+        """Phantom rows of the prior; None where the data are to tell."""
+        if isinstance(self.reg_covar, str):
+            if self.reg_covar != "auto":
+                raise UnknownNameError("reg_covar", self.reg_covar, ("auto",))
+            return None
+        return check_number("reg_covar", self.reg_covar)
 
     def _searched(self, warm: bool) -> Search:
         # A warm start is one start: climbed again it would end at the same place.
@@ -300,7 +308,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
             log_prior=float(summary["log_prior"]),
             outcome=outcome,
             n_iter=int(summary["n_iter"]),
-            passes=int(summary.get("passes", len(trace))),
+            passes=float(summary.get("passes", len(trace))),
             trace=tuple(float(value) for value in trace),
             log_likelihoods=tuple(float(value) for value in log_likelihoods),
             runs=(),

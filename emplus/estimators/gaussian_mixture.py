@@ -24,6 +24,9 @@ __all__ = ["GaussianMixture"]
 
 Array = NDArray[np.floating]
 
+# Smallest eigenvalue of the correlations at which columns count as linearly dependent.
+_COLLINEAR = 1e-10
+
 
 class GaussianMixture(MixtureEstimator):
     r"""Mixture of Gaussians.
@@ -40,13 +43,15 @@ class GaussianMixture(MixtureEstimator):
     tol : float, default=1e-6
         The fit has converged when the objective changes by no more than this, in nats a row.
         (scikit-learn's 1e-3 often stops while the parameters still move.)
-    reg_covar : float, default=1e-3
+    reg_covar : float or 'auto', default='auto'
         Strength m of the prior, in rows: each component is fitted as if it had seen m more rows,
-        spread like the whole data. The covariance is :math:`(S_j + m V)/(n_j + m)` with S_j the
-        component's scatter and V the variances of the columns, and the prior's density is part of
-        the objective, which therefore never falls. It follows the units of each column; in
-        scikit-learn the number is an absolute variance added outside the objective. 0 is maximum
-        likelihood, where a component may collapse and its start then counts as failed.
+        spread like those of a typical component. The covariance is :math:`(S_j + m V)/(n_j + m)`
+        with S_j the component's scatter and V the variances within a typical component, and the
+        prior's density is part of the objective, which therefore never falls. It follows the
+        units of each column; in scikit-learn the number is an absolute variance added outside the
+        objective. 'auto' is one row, or less where components differ so much that it would cost
+        them more than 3e-4 nats a row; ``prior_`` tells. 0 is maximum likelihood, where a component
+        may collapse and its start then counts as failed.
     max_iter : int, default=1000
         Most iterations of one start.
     n_init : int, default=1
@@ -65,8 +70,10 @@ class GaussianMixture(MixtureEstimator):
     verbose : int, default=0
         Above 0, print a line every ``verbose_interval`` iterations.
     verbose_interval : int, default=10
-    search : {'em'} or Search, default='em'
-        How the best optimum is searched for.
+    search : str or Search, default='split_merge'
+        How the best optimum is searched for: 'em' (plain EM from ``n_init`` starts), 'restarts',
+        'split_merge', 'ueda', 'annealing', 'reset', 'random_swap', several joined by '+' (each
+        starts from the result of the one before), or an object of `emplus.search`.
     n_jobs : int, optional
         Threads; None or -1 for every core.
     observers : sequence of Observer, optional
@@ -127,7 +134,7 @@ class GaussianMixture(MixtureEstimator):
         *,
         covariance_type: str = "full",
         tol: float = 1e-6,
-        reg_covar: float = 1e-3,
+        reg_covar: float | str = "auto",
         max_iter: int = 1000,
         n_init: int = 1,
         init_params: str | Start = "k-means++",
@@ -138,7 +145,7 @@ class GaussianMixture(MixtureEstimator):
         warm_start: bool = False,
         verbose: int = 0,
         verbose_interval: int = 10,
-        search: str | Search = "em",
+        search: str | Search = "split_merge",
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
     ):
@@ -211,7 +218,7 @@ class GaussianMixture(MixtureEstimator):
         family = self._family()
         if not family.covariance.matrices:
             return
-        columns = _collinear(self.mixture_, problem, float(self.reg_covar))
+        columns = _collinear(self.mixture_, problem)
         if len(columns):
             names = getattr(self, "feature_names_in_", None)
             listed = ", ".join(column_name(int(c), names) for c in columns[:5])
@@ -222,19 +229,29 @@ class GaussianMixture(MixtureEstimator):
             )
 
 
-def _collinear(mixture: Any, problem: Problem, strength: float) -> NDArray[np.intp]:
-    """Columns in an exact linear relation, from the correlations that the mixture implies."""
+def _collinear(mixture: Any, problem: Problem) -> NDArray[np.intp]:
+    """Columns in an exact linear relation, from their correlations."""
     varying = np.flatnonzero(~problem.moments.constant)
     if len(varying) < 2:
         return np.empty(0, dtype=np.intp)
     gaps = (mixture.parameters.means - problem.moments.mean)[:, varying]
     full = mixture.family.full_covariances(mixture.parameters)[:, varying[:, None], varying]
-    covariance = np.einsum("k,kab->ab", mixture.weights, full)
-    covariance += (gaps * mixture.weights[:, None]).T @ gaps
+    implied = np.einsum("k,kab->ab", mixture.weights, full)
+    implied += (gaps * mixture.weights[:, None]).T @ gaps
+    # The prior itself leaves this much of a direction in which the rows do not vary at all.
+    left = 4.0 * problem.prior.strength * mixture.n_components / problem.source.total_weight
+    if _flattest(implied)[0] > max(_COLLINEAR, left):
+        return np.empty(0, dtype=np.intp)
+    # Only now is it worth a look at all the rows.
+    scatter = problem.source.moments(full=True).scatter[np.ix_(varying, varying)]
+    value, direction = _flattest(scatter)
+    if value > _COLLINEAR:
+        return np.empty(0, dtype=np.intp)
+    return varying[np.flatnonzero(np.abs(direction) > 0.1)]
+
+
+def _flattest(covariance: Array) -> tuple[float, Array]:
+    """The smallest eigenvalue of the correlations and its direction."""
     scale = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance / np.multiply.outer(scale, scale))
-    # The prior itself leaves this much of a direction in which the rows do not vary at all.
-    left = 4.0 * strength * mixture.n_components / problem.source.total_weight
-    if values[0] > max(1e-10, left):
-        return np.empty(0, dtype=np.intp)
-    return varying[np.flatnonzero(np.abs(vectors[:, 0]) > 0.1)]
+    return float(values[0]), vectors[:, 0]

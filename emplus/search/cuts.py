@@ -10,18 +10,21 @@ __all__ = ["cuts"]
 
 _TWO_MEANS_STEPS = 4
 
+# Variance, as a part of the largest, below which rows do not vary in a direction.
+_FLAT = 1e-12
+
 
 def cuts(points: Array, mass: Array, most: int = 3) -> list[Array]:
     """Sides (b,) of 0 and 1 on which the rows of a component may be put, at most ``most``.
 
     Across the longest principal axis; across the axis along which the rows look most like two
     heaps (the smallest kurtosis), refined by two-means in whitened coordinates; across the second
-    axis. Columns that do not vary are left out.
+    axis. Directions in which the rows do not vary are left out.
 
     Parameters
     ----------
     points : (b, d) ndarray
-        The family's features of the rows.
+        The family's features of the rows, in units that make columns comparable.
     mass : (b,) ndarray
     most : int
 
@@ -49,13 +52,9 @@ def _whitened(points: Array, mass: Array) -> Array:
     rows = points.astype(np.float64, copy=False)
     total = mass.sum()
     deviations = rows - (rows[0] + mass @ (rows - rows[0]) / total)
-    variances = mass @ deviations**2 / total
-    varying = variances > 0
-    # Columns of any units count alike.
-    scaled = deviations[:, varying] / np.sqrt(variances[varying])
-    values, vectors = np.linalg.eigh((scaled * mass[:, None]).T @ scaled / total)
-    kept = np.flatnonzero(values > 1e-10)[::-1]
-    whitened: Array = scaled @ (vectors[:, kept] / np.sqrt(values[kept]))
+    values, vectors = np.linalg.eigh((deviations * mass[:, None]).T @ deviations / total)
+    kept = np.flatnonzero(values > _FLAT * max(values[-1], 0.0))[::-1]
+    whitened: Array = deviations @ (vectors[:, kept] / np.sqrt(values[kept]))
     return whitened
 
 

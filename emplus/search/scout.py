@@ -14,6 +14,7 @@ from emplus.mixture import Mixture
 from emplus.search.assignment import Assignment, Sample
 from emplus.search.cuts import cuts
 from emplus.search.patches import FREE, Patch, merged, split
+from emplus.starts.base import standardized
 
 __all__ = ["Scout"]
 
@@ -124,7 +125,7 @@ class Scout:
             cell, resp = self._cell(core)
             return [
                 self._runner(core, region, (*core, FREE), cell, split(resp, core, core[0], side))
-                for side in cuts(self._problem.family.features(cell.X), cell.mass)
+                for side in cuts(standardized(self._problem, cell.X), cell.mass)
             ]
 
         targets = [((j,), (j,)) for j in range(self.mixture.n_components)]
@@ -195,7 +196,7 @@ class Scout:
 
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
             cell, _ = self._cell(core)
-            sides = cuts(self._problem.family.features(cell.X), cell.mass)
+            sides = cuts(standardized(self._problem, cell.X), cell.mass)
             shared = [np.column_stack([side, 1.0 - side]) for side in sides]
             return [self._runner(core, region, core, cell, resp) for resp in shared]
 
