@@ -29,11 +29,15 @@ _TRIPLES = 10
 _UNFORESEEN = 10.0
 
 
+# The patches of one move, and what they gain together.
+_Priced = tuple[tuple[Patch, ...], float]
+
+
 class LocalSplitMerge:
     """Rounds of split-and-merge moves from where a walk stands."""
 
     def __init__(self, walk: Walk, rng: np.random.Generator):
-        self._walk = walk
+        self._walk, self._rng = walk, rng
         sample = Sample(walk.problem, walk.mixture.n_components, rng)
         self._scout = Scout(walk.problem, sample)
         self._rejected: set[tuple[object, ...]] = set()
@@ -54,7 +58,7 @@ class LocalSplitMerge:
         counted = 0.0
         stop = walk.engine.stopping.tol
         # What a step or two of EM may still bring is no reason to move.
-        least = max(_LEAST, 2.0 * walk.total_weight * (stop if tol is None else max(tol, stop)))
+        least = max(_LEAST, 3.0 * walk.total_weight * (stop if tol is None else max(tol, stop)))
         for move, components in self._moves(least):
             if not walk.goes_on():
                 break
@@ -74,20 +78,20 @@ class LocalSplitMerge:
         scout = self._scout
         merges = scout.merges()
         splits = scout.splits(merges, _RELAXED)
-        yield from self._batches(_pairs(merges, splits, least))
+        yield from self._batches("split_merge", _pairs(merges, splits, least))
         removals, additions = scout.relaxed(merges[:_RELAXED], splits[:_RELAXED])
-        yield from self._batches(_pairs(removals, additions, least))
-        recuts = scout.recuts(merges[:_RELAXED], least)
-        yield from self._batches([((patch,), patch.gain) for patch in recuts if patch.gain > least])
+        yield from self._batches("split_merge", _pairs(removals, additions, least))
+        yield from self._batches("recut", _alone(scout.recuts(merges[:_RELAXED], least), least))
         bare = {patch.core: patch for patch in splits}
-        triples = scout.triples([(r, bare[a.core]) for r, a in _close(removals, additions)], least)
-        yield from self._batches([((patch,), patch.gain) for patch in triples if patch.gain > least])
+        close = [(removal, bare[addition.core]) for removal, addition in _close(removals, additions)]
+        yield from self._batches("split_merge", _alone(scout.triples(close, least), least))
+        yield from self._batches("reseed", _alone(scout.reseeds(self._rng, least), least))
 
     def _batches(
-        self, moves: list[tuple[tuple[Patch, ...], float]]
+        self, kind: str, moves: list[_Priced]
     ) -> Iterator[tuple[Move, set[int]]]:
         """All disjoint moves at once, then the better half of them, down to the best one."""
-        chosen: list[tuple[tuple[Patch, ...], float]] = []
+        chosen: list[_Priced] = []
         taken: set[int] = set()
         for patches, gain in sorted(moves, key=lambda move: -move[1]):
             touched = {component for patch in patches for component in patch.region}
@@ -95,12 +99,10 @@ class LocalSplitMerge:
                 chosen.append((patches, gain))
                 taken |= touched
         while chosen:
-            yield self._together(chosen)
+            yield self._together(kind, chosen)
             chosen = chosen[: len(chosen) // 2]
 
-    def _together(
-        self, moves: Sequence[tuple[tuple[Patch, ...], float]]
-    ) -> tuple[Move, set[int]]:
+    def _together(self, kind: str, moves: Sequence[_Priced]) -> tuple[Move, set[int]]:
         placed: list[tuple[Patch, int | None]] = []
         for patches, _ in moves:
             freed = patches[0].core[1] if len(patches) == 2 else None
@@ -110,7 +112,6 @@ class LocalSplitMerge:
             tuple(component for patch in patches for component in patch.core)
             for patches, _ in moves
         )
-        kind = "recut" if all(len(move) == 2 for move in components) else "split_merge"
         mixture = patched(self._scout.mixture, placed)
         predicted = sum(gain for _, gain in moves)
         return Move(kind, components, mixture, predicted), touched
@@ -133,9 +134,9 @@ def _close(
 
 def _pairs(
     removals: Sequence[Patch], additions: Sequence[Patch], least: float
-) -> list[tuple[tuple[Patch, ...], float]]:
+) -> list[_Priced]:
     """A removal with an addition elsewhere, where the two together gain; each used once."""
-    pairs: list[tuple[tuple[Patch, ...], float]] = []
+    pairs: list[_Priced] = []
     free = list(removals)
     taken: set[int] = set()
     for addition in additions:
@@ -150,3 +151,8 @@ def _pairs(
             free.remove(removal)
             break
     return pairs
+
+
+def _alone(patches: Sequence[Patch], least: float) -> list[_Priced]:
+    """Patches that need no other."""
+    return [((patch,), patch.gain) for patch in patches if patch.gain > least]

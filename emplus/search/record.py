@@ -23,11 +23,12 @@ class Candidate:
     round : int
         How often the search had looked for candidates before, from 1.
     kind : str
-        ``split_merge``, ``recut``, ``reset``, ``swap``, ``anneal``, or ``settle`` for a climb to
+        ``split_merge``, ``recut``, ``reseed``, ``reset``, ``swap``, ``anneal``, or ``settle`` for a climb to
         the tolerance without any change.
     components : tuple of tuple of int
         One tuple for each move made together: (i, j, k) merges j into i and splits k, whose second
-        half takes number j; (i, j) cuts two components anew; (j,) resets one.
+        half takes number j; (i, j) cuts two components anew; (j,) resets one; a reseed lists all
+        components that start anew together.
     predicted : float
         Gain foreseen before EM on all rows, nats; NaN where nothing foresees it.
     gain : float

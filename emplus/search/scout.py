@@ -14,13 +14,20 @@ from emplus.mixture import Mixture
 from emplus.search.assignment import Assignment, Sample
 from emplus.search.cuts import cuts
 from emplus.search.patches import FREE, Patch, merged, split
-from emplus.starts.base import standardized
+from emplus.starts.base import hard_responsibilities, standardized
+from emplus.starts.centres import nearest, plus_plus
 
 __all__ = ["Scout"]
 
 # Neighbours that a component may be merged with, and that adapt when it goes.
 _PARTNERS = 3
 _ADAPTING = {1: 4, 2: 3, 3: 3}
+
+# Components started anew together besides the one they overlap with, the share of its weight that
+# each must hold, and how often they are.
+_RESEEDED = 4
+_OVERLAPPING = 0.02
+_SEEDS = 2
 
 # Steps of partial EM in the heats of a race; after each the hopeless are dropped.
 _HEATS = (3, 4, 6)
@@ -185,7 +192,7 @@ class Scout:
             shared[:, region.index(removed)] = shared[:, -1]
             return [self._runner(core, region, region, cell, shared[:, :-1])]
 
-        return self._raced_alone("triple", known, begin, least)
+        return self._raced_alone("triple", self._with_regions(known), begin, least)
 
     def recuts(self, merges: Sequence[Patch], least: float) -> list[Patch]:
         """Two components that are cheap to merge, their common rows cut anew.
@@ -216,13 +223,42 @@ class Scout:
             shared[:, one] = both - shared[:, other]
             return [self._runner(core, region, region, cell, shared)]
 
-        return self._raced_alone("recut", known, widen, least)
+        return self._raced_alone("recut", self._with_regions(known), widen, least)
+
+    def reseeds(self, rng: np.random.Generator, least: float) -> list[Patch]:
+        """A component and those that overlap with it, started anew on their common rows.
+
+        What several components together have got wrong, one over many clusters and some over
+        one, is more than one merge and one split can mend.
+        """
+
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+            cell, _ = self._cell(region)
+            if len(cell.mass) < 2 * len(region):
+                return []
+            points = standardized(self._problem, cell.X)
+            runners = []
+            for _ in range(_SEEDS):
+                labels = nearest(points, plus_plus(points, cell.mass, len(region), rng))
+                resp = hard_responsibilities(labels, np.ones(len(labels)), len(region))
+                runners.append(self._runner(core, region, region, cell, resp))
+            return runners
+
+        overlap = self._assignment.overlap
+        targets = []
+        for j in range(self.mixture.n_components):
+            others = np.argsort(-overlap[j], kind="stable")[:_RESEEDED]
+            others = others[overlap[j, others] > _OVERLAPPING]
+            if len(others) > 1:
+                region = tuple(sorted((j, *map(int, others))))
+                targets.append((region, region))
+        return self._raced_alone("reseed", list(dict.fromkeys(targets)), begin, least)
 
     def _raced_alone(
-        self, kind: str, cores: Iterable[tuple[int, ...]], begin: _Begin, least: float
+        self, kind: str, targets: Iterable[_Target], begin: _Begin, least: float
     ) -> list[Patch]:
         """Patches that must gain ``least`` by themselves."""
-        found, runners = self._begun(kind, self._with_regions(cores), begin)
+        found, runners = self._begun(kind, targets, begin)
         for heat in _HEATS:
             runners = _raced(self._partial, runners, heat=heat)
             found += self._finished(kind, runners, least)

@@ -14,7 +14,7 @@ from emplus.mixture import Mixture
 from emplus.numerics.threads import single_threaded
 from emplus.starts.base import chosen_rows, hard_responsibilities, standardized
 
-__all__ = ["KMeans", "KMeansPlusPlus", "RandomRows", "from_centres", "nearest"]
+__all__ = ["KMeans", "KMeansPlusPlus", "RandomRows", "from_centres", "nearest", "plus_plus"]
 
 # Numbers in the distances of one block of rows to all centres.
 _DISTANCES_AT_ONCE = 1 << 18
@@ -32,7 +32,7 @@ class KMeansPlusPlus:
         """Draw centres and give every row to the nearest."""
         X, weight = chosen_rows(problem, n_components, rng)
         points = standardized(problem, X)
-        centres = _plus_plus(points, weight, n_components, rng)
+        centres = plus_plus(points, weight, n_components, rng)
         return from_centres(problem, X, weight, points, centres)
 
 
@@ -47,7 +47,7 @@ class KMeans:
 
         X, weight = chosen_rows(problem, n_components, rng)
         points = standardized(problem, X)
-        centres = _plus_plus(points, weight, n_components, rng)
+        centres = plus_plus(points, weight, n_components, rng)
         # More threads would change the order of sums, and with it the bits.
         with single_threaded(), warnings.catch_warnings():
             # Fewer distinct rows than components is fine for a start.
@@ -98,7 +98,8 @@ def nearest(points: Array, centres: Array) -> NDArray[np.intp]:
     return labels
 
 
-def _plus_plus(points: Array, weight: Array, k: int, rng: np.random.Generator) -> Array:
+def plus_plus(points: Array, weight: Array, k: int, rng: np.random.Generator) -> Array:
+    """Centres (k, d) drawn among the points as in `KMeansPlusPlus`."""
     trials = 2 + int(np.log(k))
     centres = np.empty((k, points.shape[1]))
     first = rng.choice(len(points), p=weight / weight.sum())
