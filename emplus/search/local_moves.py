@@ -82,9 +82,8 @@ class LocalSplitMerge:
         removals, additions = scout.relaxed(merges[:_RELAXED], splits[:_RELAXED])
         yield from self._batches("split_merge", _pairs(removals, additions, least))
         yield from self._batches("recut", _alone(scout.recuts(merges[:_RELAXED], least), least))
-        bare = {patch.core: patch for patch in splits}
-        close = [(removal, bare[addition.core]) for removal, addition in _close(removals, additions)]
-        yield from self._batches("split_merge", _alone(scout.triples(close, least), least))
+        triples = scout.triples(_close(removals, additions), least)
+        yield from self._batches("split_merge", _alone(triples, least))
         yield from self._batches("reseed", _alone(scout.reseeds(self._rng, least), least))
 
     def _batches(
@@ -126,7 +125,7 @@ def _close(
         for removal, addition in product(removals, additions)
         if removal.meets(addition) and addition.core[0] not in removal.core
         # What two neighbours gain from each other cannot be foreseen.
-        if 0.8 * removal.limit + addition.limit > -_UNFORESEEN
+        if removal.limit + addition.limit > -_UNFORESEEN
     ]
     pairs.sort(key=lambda pair: -(pair[0].limit + pair[1].limit))
     return pairs[:_TRIPLES]

@@ -13,7 +13,7 @@ from emplus.engine.problem import Problem
 from emplus.mixture import Mixture
 from emplus.search.assignment import Assignment, Sample
 from emplus.search.cuts import cuts
-from emplus.search.patches import FREE, Patch, merged, split
+from emplus.search.patches import FREE, Patch, merged, patched, split
 from emplus.starts.base import hard_responsibilities, standardized
 from emplus.starts.centres import nearest, plus_plus
 
@@ -30,10 +30,12 @@ _OVERLAPPING = 0.02
 _SEEDS = 2
 
 # Steps of partial EM in the heats of a race; after each the hopeless are dropped.
-_HEATS = (3, 4, 6)
+_HEATS = (3, 4, 6, 12)
 
-# Nats by which a removal and an addition may seem to lose together and still be worked out.
+# Nats by which something may seem to lose and still be worked out, and the part of its cost that a
+# removal may yet win back after each heat: neighbours are slow to adapt.
 _SLACK = 5.0
+_WON_BACK = (0.4, 0.25, 0.15, 0.1)
 
 # By so much must a component's worth in nats, or its weight, change to be looked at again.
 _CHANGED_NATS = 0.5
@@ -169,28 +171,27 @@ class Scout:
         cores = [tuple(sorted(patch.core, key=lambda j: (-weight[j], j))) for patch in merges]
         removals, removing = self._begun("removal", self._with_regions(cores), remove)
         additions, adding = self._begun("addition", self._with_regions(known), add)
-        for heat in _HEATS:
+        for heat, won_back in zip(_HEATS, _WON_BACK, strict=True):
             raced = _raced(self._partial, removing + adding, heat=heat)
             removing = [runner for runner in raced if len(runner.core) == 2]
             adding = [runner for runner in raced if len(runner.core) == 1]
             cost, worth = _highest(removals, removing), _highest(additions, adding)
-            removals += self._finished("removal", removing, -worth - _SLACK)
-            additions += self._finished("addition", adding, -cost - _SLACK)
+            slack = _SLACK - won_back * min(cost, 0.0)
+            removals += self._finished("removal", removing, -(worth + _SLACK) / (1.0 - won_back))
+            additions += self._finished("addition", adding, -cost - slack)
         removals += self._finished("removal", removing)
         additions += self._finished("addition", adding)
         return _ranked(removals), _ranked(additions)
 
     def triples(self, pairs: Sequence[tuple[Patch, Patch]], least: float) -> list[Patch]:
-        """Merge j into i and split k, where they are too close to be priced apart."""
-        known = {(*removal.core, *bare.core): bare for removal, bare in pairs}
+        """A removal and an addition with components in common, put together and carried on."""
+        known = {(*removal.core, *addition.core): (removal, addition) for removal, addition in pairs}
 
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
-            cell, resp = self._cell(region)
-            kept, removed, k = core
-            shared = split(resp, region, k, self._side(known[core], cell))
-            shared[:, region.index(kept)] += shared[:, region.index(removed)]
-            shared[:, region.index(removed)] = shared[:, -1]
-            return [self._runner(core, region, region, cell, shared[:, :-1])]
+            cell, _ = self._cell(region)
+            both = patched(self.mixture, [(patch, core[1]) for patch in known[core]])
+            shared = both.take(list(region)).responsibilities(cell.X)
+            return [self._runner(core, region, region, cell, shared)]
 
         return self._raced_alone("triple", self._with_regions(known), begin, least)
 
@@ -259,9 +260,9 @@ class Scout:
     ) -> list[Patch]:
         """Patches that must gain ``least`` by themselves."""
         found, runners = self._begun(kind, targets, begin)
-        for heat in _HEATS:
+        for number, heat in enumerate(_HEATS[:3], start=1):
             runners = _raced(self._partial, runners, heat=heat)
-            found += self._finished(kind, runners, least)
+            found += self._finished(kind, runners, least - _SLACK / number**2)
         return _ranked(found + self._finished(kind, runners))
 
     def _begun(
