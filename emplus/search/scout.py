@@ -37,9 +37,15 @@ _HEATS = (3, 4, 6, 12)
 _SLACK = 5.0
 _WON_BACK = (0.4, 0.25, 0.15, 0.1)
 
-# By so much must a component's worth in nats, or its weight, change to be looked at again.
-_CHANGED_NATS = 0.5
-_CHANGED_WEIGHT = 1e-2
+# By so much must what a component is worth to its rows, in nats, or its weight change for it to be
+# looked at again.
+_CHANGED_NATS = 3.0
+_CHANGED_WEIGHT = 0.05
+
+# A new cut worth nearly the same as the old one is the old one, and so is one that puts no more than
+# this share of the rows elsewhere.
+_SAME = 0.5
+_CUT_ELSEWHERE = 0.01
 
 # The components that a patch is about, and those whose rows it shares out.
 _Target = tuple[tuple[int, ...], tuple[int, ...]]
@@ -95,10 +101,10 @@ class Scout:
         if len(self._versions) != k:
             self._versions, self._last = [0] * k, [(np.nan, np.nan)] * k
         for j, weight in enumerate(self._assignment.weight):
-            worth = self._worth((j,), self._cell((j,))[0])
+            worth = self._worth((j,), self._cell((j,))[0]) / max(weight, 1e-300)
             old_weight, old_worth = self._last[j]
             same_weight = abs(weight - old_weight) <= _CHANGED_WEIGHT * weight
-            if not (same_weight and abs(worth - old_worth) <= _CHANGED_NATS):
+            if not (same_weight and weight * abs(worth - old_worth) <= _CHANGED_NATS):
                 self._versions[j] += 1
                 self._last[j] = weight, worth
 
@@ -213,7 +219,7 @@ class Scout:
             runners = _raced(self._partial, runners, heat=heat)
             found += self._finished("cut", runners, -_SLACK)
         found += self._finished("cut", runners)
-        known = {patch.core: patch for patch in found if patch.limit > -_SLACK}
+        known = {patch.core: patch for patch in found if self._is_elsewhere(patch, least)}
 
         def widen(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
             cell, resp = self._cell(region)
@@ -225,6 +231,14 @@ class Scout:
             return [self._runner(core, region, region, cell, shared)]
 
         return self._raced_alone("recut", self._with_regions(known), widen, least)
+
+    def _is_elsewhere(self, patch: Patch, least: float) -> bool:
+        """Whether a cut is good enough to be worked out, and not the one that is there already."""
+        if not patch.limit > -_SLACK or -_SAME < patch.limit < least:
+            return False
+        cell, resp = self._cell(patch.core)
+        moved = np.abs(self._side(patch, cell) - resp[:, 1]) @ cell.mass / cell.mass.sum()
+        return bool(min(moved, 1.0 - moved) > _CUT_ELSEWHERE)
 
     def reseeds(self, rng: np.random.Generator, least: float) -> list[Patch]:
         """A component and those that overlap with it, started anew on their common rows.
