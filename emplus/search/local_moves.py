@@ -21,6 +21,9 @@ COARSE = 1e-4
 # Nats that a move must gain at least.
 _LEAST = 0.1
 
+# Nats that settling may bring without anything looking different afterwards.
+_SETTLED = 1.0
+
 # Cheapest merges and best splits that are priced with their neighbours adapting.
 _RELAXED = 8
 
@@ -44,11 +47,17 @@ class LocalSplitMerge:
 
     def run(self) -> None:
         """Improve the walk until nothing is found, coarsely first and then to the tolerance."""
-        for tol in (COARSE, None):
-            while self._walk.goes_on() and self._round(tol):
-                pass
-            if not self._walk.interrupted:
-                self._walk.settle()
+        walk = self._walk
+        while walk.goes_on() and self._round(COARSE):
+            pass
+        if walk.interrupted:
+            return
+        coarse = walk.objective
+        walk.settle()
+        if walk.objective - coarse <= _SETTLED or walk.interrupted:
+            return
+        while walk.goes_on() and self._round(None):
+            pass
 
     def _round(self, tol: float | None) -> bool:
         """Try the candidates of one round; whether one was accepted."""

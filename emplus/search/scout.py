@@ -42,6 +42,15 @@ _WON_BACK = (0.4, 0.25, 0.15, 0.1)
 _CHANGED_NATS = 3.0
 _CHANGED_WEIGHT = 0.05
 
+# The part of a merge's cost that neighbours who do not overlap may take over, and how much more a
+# split may bring once they have adapted.
+_TAKEN_OVER = 0.3
+_SPLIT_GROWS = 2.0
+
+# Nats, and nats a row, that merging two components costs from which on they lie clearly apart.
+_CLEAR = 60.0
+_CLEAR_A_ROW = 0.4
+
 # A new cut worth nearly the same as the old one is the old one, and so is one that puts no more than
 # this share of the rows elsewhere.
 _SAME = 0.5
@@ -130,10 +139,19 @@ class Scout:
         found, runners = self._begun("merge", [(pair, pair) for pair in sorted(pairs)], begin)
         return _ranked(found + self._finished("merge", _raced(self._partial, runners, heat=1)))
 
+    def hope(self, merge: Patch) -> float:
+        """What a merge may cost at least once the neighbours have adapted.
+
+        The more the two overlap with others, the more of the cost these can take over.
+        """
+        overlap = self._assignment.overlap[list(merge.core)].sum(axis=1).max()
+        return merge.gain * (1.0 - min(0.95, _TAKEN_OVER + 4.0 * float(overlap)))
+
     def splits(self, merges: Sequence[Patch], most: int) -> list[Patch]:
         """The best cut of each component found, its own rows only; the best first.
 
-        Those that no merge could pay for are left where they are, but for the ``most`` best.
+        Those that no merge could pay for are left where they are, and beyond the ``most`` best
+        those that none pays for as it is.
         """
 
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
@@ -147,9 +165,11 @@ class Scout:
         found, runners = self._begun("split", targets, begin)
         runners = _raced(self._partial, runners, heat=_HEATS[0])
         limits = sorted([r.limit for r in runners] + [p.limit for p in found], reverse=True)
-        least = limits[most] if len(limits) > most else -np.inf
-        paid = -max((patch.gain for patch in merges), default=np.inf)
-        found += self._finished("split", runners, min(least, paid))
+        among = limits[most] if len(limits) > most else -np.inf
+        paid = -max((patch.gain for patch in merges), default=-np.inf)
+        hoped = -max(map(self.hope, merges), default=-np.inf)
+        least = max(min(among, paid), (hoped - _SLACK) / _SPLIT_GROWS)
+        found += self._finished("split", runners, least)
         runners = _raced(self._partial, runners, heat=_HEATS[1])
         return _ranked(found + self._finished("split", runners))
 
@@ -161,6 +181,11 @@ class Scout:
         One is worked out only while it might gain together with the best of the other kind.
         """
         weight = self._assignment.weight
+        worth = max((patch.limit for patch in splits), default=-np.inf)
+        least = -_SPLIT_GROWS * worth - _SLACK
+        merges = [patch for patch in merges if self.hope(patch) > least]
+        if not merges:
+            return [], []
         known = {patch.core: patch for patch in splits}
 
         def remove(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
@@ -214,7 +239,10 @@ class Scout:
             shared = [np.column_stack([side, 1.0 - side]) for side in sides]
             return [self._runner(core, region, core, cell, resp) for resp in shared]
 
-        found, runners = self._begun("cut", [(patch.core, patch.core) for patch in merges], begin)
+        weight = self._assignment.weight
+        clear = [max(_CLEAR, _CLEAR_A_ROW * weight[list(patch.core)].sum()) for patch in merges]
+        cores = [patch.core for patch, cost in zip(merges, clear, strict=True) if patch.gain > -cost]
+        found, runners = self._begun("cut", [(core, core) for core in cores], begin)
         for heat in _HEATS[:2]:
             runners = _raced(self._partial, runners, heat=heat)
             found += self._finished("cut", runners, -_SLACK)
