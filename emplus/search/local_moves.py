@@ -27,6 +27,9 @@ _SETTLED = 1.0
 # Cheapest merges and best splits that are priced with their neighbours adapting.
 _RELAXED = 8
 
+# Share of its weight that a component has in common with others which makes it worth a look.
+_TORN = 0.1
+
 # Triples too close to be priced apart that are priced together, and the nats they may seem to lose.
 _TRIPLES = 10
 _UNFORESEEN = 10.0
@@ -88,12 +91,26 @@ class LocalSplitMerge:
         merges = scout.merges()
         splits = scout.splits(merges, _RELAXED)
         yield from self._batches("split_merge", _pairs(merges, splits, least))
-        removals, additions = scout.relaxed(merges[:_RELAXED], splits[:_RELAXED])
+        removals, additions = scout.relaxed(*self._promising(merges, splits))
         yield from self._batches("split_merge", _pairs(removals, additions, least))
         yield from self._batches("recut", _alone(scout.recuts(merges[:_RELAXED], least), least))
         triples = scout.triples(_close(removals, additions), least)
         yield from self._batches("split_merge", _alone(triples, least))
         yield from self._batches("reseed", _alone(scout.reseeds(self._rng, least), least))
+
+    def _promising(
+        self, merges: Sequence[Patch], splits: Sequence[Patch]
+    ) -> tuple[list[Patch], list[Patch]]:
+        """The merges and splits of which most can be expected once their neighbours adapt.
+
+        A component that overlaps with others may lie over several clusters and still seem whole,
+        because the others have taken the middles of these.
+        """
+        scout = self._scout
+        cheap = sorted(merges, key=lambda patch: -scout.hope(patch))[:_RELAXED]
+        torn = sorted(splits[_RELAXED:], key=lambda patch: -scout.overlap(patch))[:_RELAXED]
+        torn = [patch for patch in torn if scout.overlap(patch) > _TORN]
+        return cheap, [*splits[:_RELAXED], *torn]
 
     def _batches(
         self, kind: str, moves: list[_Priced]

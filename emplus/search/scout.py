@@ -139,13 +139,16 @@ class Scout:
         found, runners = self._begun("merge", [(pair, pair) for pair in sorted(pairs)], begin)
         return _ranked(found + self._finished("merge", _raced(self._partial, runners, heat=1)))
 
+    def overlap(self, patch: Patch) -> float:
+        """The largest share of its weight that a component of the patch has in common with others."""
+        return float(self._assignment.overlap[list(patch.core)].sum(axis=1).max())
+
     def hope(self, merge: Patch) -> float:
         """What a merge may cost at least once the neighbours have adapted.
 
         The more the two overlap with others, the more of the cost these can take over.
         """
-        overlap = self._assignment.overlap[list(merge.core)].sum(axis=1).max()
-        return merge.gain * (1.0 - min(0.95, _TAKEN_OVER + 4.0 * float(overlap)))
+        return merge.gain * (1.0 - min(0.95, _TAKEN_OVER + 4.0 * self.overlap(merge)))
 
     def splits(self, merges: Sequence[Patch], most: int) -> list[Patch]:
         """The best cut of each component found, its own rows only; the best first.
