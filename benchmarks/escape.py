@@ -111,7 +111,7 @@ def centroid_index(one: Array, other: Array) -> int:
     """Centres without a counterpart, the larger count of both directions."""
     squared = ((one[:, None] - other[None]) ** 2).sum(axis=2)
     unmatched = [
-        distances.shape[1] - len(np.unique(distances.argmin(axis=1)))
+        int(distances.shape[1] - len(np.unique(distances.argmin(axis=1))))
         for distances in (squared, squared.T)
     ]
     return max(unmatched)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from safetensors.numpy import load as parse
 
 import emplus
 from emplus.errors import ArgumentError, ModelFileError
-from emplus.io import load, read_header, replacing, save
+from emplus.io import load, read_header, replacing, save, writing
 from tests.models import fitted, make_rows
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -68,8 +69,34 @@ def test_the_loaded_model_knows_how_it_was_fitted(tmp_path: Path) -> None:
         "trace",
         "log_likelihoods",
         "n_rows",
+        "passes",
+        "seconds",
     ):
         assert getattr(again.result_, name) == getattr(model.result_, name)
+
+
+def test_what_a_search_tried_is_not_kept_but_what_it_cost_is(tmp_path: Path) -> None:
+    model = fitted(search="split_merge", reg_covar="auto")
+    assert len(model.result_.candidates) > 0
+    assert model.result_.passes > len(model.result_.trace)
+    # Work on some of the rows counts by its share.
+    model.result_ = replace(model.result_, passes=model.result_.passes + 0.3)
+    save(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.result_.passes == model.result_.passes
+    assert len(again.result_.candidates) == 0
+    assert (again.search, again.reg_covar) == ("split_merge", "auto")
+
+
+def test_a_file_of_the_version_before_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It did not say how many passes the search took.
+    model = fitted(search="em")
+    monkeypatch.setattr(writing, "LATER", ())
+    save(model, tmp_path / "m")
+    assert "passes" not in read_header(tmp_path / "m")["fit"]
+    assert load(tmp_path / "m").result_.passes == len(model.result_.trace)
 
 
 def test_column_names_are_kept(tmp_path: Path) -> None:

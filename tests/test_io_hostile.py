@@ -85,6 +85,12 @@ def test_no_flipped_byte_goes_unnoticed(
     assert read_header(path) == read_header(whole)
 
 
+def test_a_number_beyond_floats_is_refused(model_bytes: bytes, tmp_path: Path) -> None:
+    # JSON reads it as infinity, which it cannot write again.
+    place = model_bytes.index(b"200.0")
+    refused(tmp_path / "m", model_bytes[:place] + b"9e999" + model_bytes[place + 5 :])
+
+
 @FUZZ
 @given(noise=st.binary(max_size=200), claim=st.integers(0, 2**64 - 1), json_like=st.booleans())
 def test_noise_is_refused(tmp_path: Path, noise: bytes, claim: int, json_like: bool) -> None:

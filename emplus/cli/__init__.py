@@ -1,4 +1,4 @@
-"""The command line: `emplus fit`, `predict`, `score`, `sample`, `info`, `plot`, `datasets`.
+"""The command line: `emplus fit`, `compare`, `predict`, `score`, `sample`, `info`, `plot`, ...
 
 Commands import what they need when they run, so that ``emplus --help`` answers at once.
 """

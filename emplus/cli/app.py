@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from emplus._version import __version__
+from emplus.cli.compare import compare
 from emplus.cli.failures import describe, fail, warn
 from emplus.cli.fit import fit
 from emplus.cli.show import datasets, info, plot
@@ -111,11 +112,12 @@ def main(ctx: click.Context) -> None:
     Try:
       emplus fit faithful --components 2 --plot faithful.png --output faithful.safetensors
       emplus predict faithful.safetensors faithful
+      emplus compare iris --components 3 --searches em,split_merge
     """  # noqa: D301  (click takes the backspace as: do not rewrap)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
         ctx.exit(_USAGE)
 
 
-for _command in (fit, predict, score, sample, info, plot, datasets):
+for _command in (fit, compare, predict, score, sample, info, plot, datasets):
     main.add_command(_command)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emplus.cli.failures import attempt, warn
+from emplus.cli.options import SEARCHES, ModelRequest, model_options
 from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
-from emplus.cli.show import draw_fit
+from emplus.cli.show import draw_fit, draw_trace
 from emplus.cli.use import as_rows
-from emplus.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from emplus.cli.fit_report import FitReport
@@ -25,56 +25,37 @@ __all__ = ["fit"]
 
 _FAILED = 2
 _INTERRUPTED = 130
-_FAMILIES = {"gaussian": "GaussianMixture"}
 
 
 @dataclass(frozen=True)
 class _Request:
     """What the command line asks for. None means the estimator's own default."""
 
-    data: str
-    components: int
-    family: str
-    covariance: str | None
+    model: ModelRequest
     search: str | None
     n_init: int | None
-    init: str | None
-    tol: float | None
-    max_iter: int | None
-    reg_covar: float | None
-    columns: str | None
-    weights_column: str | None
-    standardize: bool
+    max_passes: float | None
+    max_seconds: float | None
+    max_moves: int | None
     seed: int
-    threads: int | None
     plot: str | None
+    trace: str | None
     output: str | None
     json: str | None
     quiet: bool
 
 
 @click.command()
-@click.argument("data")
-@click.option("-k", "--components", type=int, default=1, show_default=True, help="How many.")
-@click.option("--family", default="gaussian", show_default=True, help="What a component is.")
-@click.option("--covariance", help="full, tied, diag or spherical.  [default: full]")
-@click.option("--search", help="How the optimum is searched.  [default: split_merge]")
+@model_options
+@click.option(
+    "--search",
+    help=f"How the optimum is searched: {SEARCHES}; names joined by + each start from the result "
+    "of the one before.  [default: split_merge]",
+)
 @click.option("--n-init", type=int, help="Starts, of which the best is kept.  [default: 1]")
-@click.option(
-    "--init",
-    help="How to start: k-means++, kmeans, random or random_from_data.  [default: k-means++]",
-)
-@click.option("--tol", type=float, help="Stop when a row gains no more nats.  [default: 1e-06]")
-@click.option("--max-iter", type=int, help="Most iterations.  [default: 1000]")
-@click.option("--reg-covar", type=float, help="Strength of the prior on the covariances.")
-@click.option("--columns", metavar="A,B,...", help="Columns to fit, in this order.")
-@click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
-@click.option(
-    "--standardize",
-    is_flag=True,
-    help="Fit on columns of mean 0 and variance 1. The saved model is in the units of the data; "
-    "spherical covariances become diagonal there.",
-)
+@click.option("--max-passes", type=float, help="Most passes over the rows after a search's start.")
+@click.option("--max-seconds", type=float, help="Most seconds after a search's start.")
+@click.option("--max-moves", type=int, help="Most moves that a search may try.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -82,8 +63,8 @@ class _Request:
     show_default=True,
     help="Another seed, other starts.",
 )
-@click.option("--threads", type=int, help="Threads; the result does not depend on it.")
 @click.option("--plot", metavar="PNG", help="Draw the fit (.png, .svg or .pdf).")
+@click.option("--trace", metavar="PNG", help="Draw the objective at each pass, and the moves.")
 @click.option("--output", metavar="MODEL", help="Save the model, a safetensors file.")
 @click.option("--json", metavar="REPORT", help="Write the report as JSON; - for standard output.")
 @click.option("--quiet", is_flag=True, help="Print no report.")
@@ -93,52 +74,61 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
 
     Control-C ends the fit early; the best model so far is reported and saved.
     """
-    request = _Request(**options)
-    outputs = {"--output": request.output, "--plot": request.plot, "--json": request.json}
-    check_outputs(outputs, request.data)
+    request = _Request(ModelRequest.take(options), **options)
+    outputs = {
+        "--output": request.output,
+        "--plot": request.plot,
+        "--trace": request.trace,
+        "--json": request.json,
+    }
+    check_outputs(outputs, request.model.data)
     check_picture("--plot", request.plot)
+    check_picture("--trace", request.trace)
     estimator = _make_estimator(request)
     from emplus.cli.fit_report import FitReport
-    from emplus.cli.table import read_table, split_names
 
-    columns = None if request.columns is None else split_names(request.columns)
-    table = read_table(request.data, columns, request.weights_column)
+    table = request.model.read_table()
     fitted = _fit(estimator, table, request)
-    standardized = estimator.covariance_type if request.standardize else None
-    if not _deliver(request, FitReport(table, fitted, standardized)):
+    standardized = estimator.covariance_type if request.model.standardize else None
+    if not _deliver(request, FitReport(table, fitted, standardized, _limits(request))):
         ctx.exit(_FAILED)
     if fitted.result_.outcome.value == "interrupted":
         ctx.exit(_INTERRUPTED)
 
 
 def _make_estimator(request: _Request) -> Any:
-    from emplus.estimators import estimator_class
+    return request.model.make_estimator(
+        search=request.search, n_init=request.n_init, random_state=request.seed
+    )
 
-    if request.family not in _FAMILIES:
-        raise UnknownNameError("family", request.family, _FAMILIES)
+
+def _limits(request: _Request) -> dict[str, float]:
     given = {
-        "n_components": request.components,
-        "covariance_type": request.covariance,
-        "search": request.search,
-        "n_init": request.n_init,
-        "init_params": request.init,
-        "tol": request.tol,
-        "max_iter": request.max_iter,
-        "reg_covar": request.reg_covar,
-        "random_state": request.seed,
-        "n_jobs": request.threads,
+        "passes": request.max_passes,
+        "seconds": request.max_seconds,
+        "moves": request.max_moves,
     }
-    known = {name: value for name, value in given.items() if value is not None}
-    return estimator_class(_FAMILIES[request.family])(**known)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _fit(estimator: Any, table: Table, request: _Request) -> Any:
-    if not request.standardize:
-        return _watched(estimator, table, request.quiet)
-    from emplus.cli.standardize import Scaling
+    # A model file knows searches by name, so the object that has the budget is there while the
+    # fit runs only.
+    name, limits = estimator.search, _limits(request)
+    if limits:
+        from emplus.search.base import Budget
+        from emplus.search.registry import make_search
 
-    scaling = Scaling.of(table)
-    _watched(estimator, scaling.apply(table), request.quiet)
+        estimator.set_params(search=make_search(name, estimator.n_init, Budget(**limits)))
+    try:
+        if not request.model.standardize:
+            return _watched(estimator, table, request.quiet)
+        from emplus.cli.standardize import Scaling
+
+        scaling = Scaling.of(table)
+        _watched(estimator, scaling.apply(table), request.quiet)
+    finally:
+        estimator.set_params(search=name)
     return scaling.restore(estimator, list(table.names) if table.named else None)
 
 
@@ -178,6 +168,7 @@ def _deliver(request: _Request, report: FitReport) -> bool:
     asked: tuple[tuple[str, str | None, Callable[[str], object]], ...] = (
         ("model", request.output, estimator.save),
         ("picture", request.plot, lambda place: draw_fit(estimator, table, place)),
+        ("trace", request.trace, lambda place: draw_trace(estimator, place)),
         ("report", request.json, lambda place: write_text(place, report.json_writer(files))),
     )
     complete = True

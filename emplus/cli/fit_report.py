@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
 from emplus._version import __version__
@@ -24,6 +24,8 @@ class FitReport:
     estimator: Any
     # Covariance structure of the fit on standardized columns, where there was one.
     standardized: str | None = None
+    # What the search was allowed to spend, where that was limited.
+    budget: Mapping[str, float] = field(default_factory=dict)
 
     def text(self) -> str:
         """For people."""
@@ -48,6 +50,8 @@ class FitReport:
             "bic": bic,
             "trace": fit.trace,
             "runs": [{**asdict(run), "outcome": run.outcome.value} for run in fit.runs],
+            "candidates": [{**asdict(c), "outcome": c.outcome.value} for c in fit.candidates],
+            "budget": dict(self.budget),
         }
         for name in ("log_likelihood", "log_prior", "objective", "n_iter", "passes", "seconds"):
             ended[name] = getattr(fit, name)
@@ -96,7 +100,10 @@ class FitReport:
             ("log-likelihood", f"{fit.log_likelihood:.4f}, {a_row:.6f} {unit}"),
             ("BIC", f"{bic:.4f} (lower is better)"),
             ("AIC", f"{aic:.4f}"),
+            ("search", self._search()),
+            *([("candidates", self._candidates())] if fit.candidates else []),
             ("iterations", str(fit.n_iter)),
+            ("passes", f"{fit.passes:.4g} over the rows, what was rejected included"),
             ("outcome", fit.outcome.sentence),
             ("seconds", f"{fit.seconds:.3g}"),
         ]
@@ -109,9 +116,29 @@ class FitReport:
         changed = "" if self.standardized == here else f", where {self.standardized} became {here}"
         return f"fitted on standardized columns; the model is in the units of the data{changed}"
 
+    def _search(self) -> str:
+        limits = ", ".join(f"{value:g} {name}" for name, value in self.budget.items())
+        return f"{self.estimator.search}{limits and f' (at most {limits})'}"
+
+    def _candidates(self) -> str:
+        """How many changes were tried and accepted, in all and of each kind."""
+        # A climb to the tolerance is on the record, but changes nothing.
+        changes = [c for c in self.estimator.result_.candidates if c.kind != "settle"]
+        tried = Counter(candidate.kind for candidate in changes)
+        accepted = Counter(candidate.kind for candidate in changes if candidate.accepted)
+        total = f"{tried.total()} tried, {accepted.total()} accepted"
+        each = ", ".join(f"{kind} {accepted[kind]} of {count}" for kind, count in tried.items())
+        return f"{total} ({each})" if each else total
+
     def _starts(self) -> str:
         runs = self.estimator.result_.runs
-        ends = Counter(run.outcome.value.replace("_", " ") for run in runs)
+        # A short run that is carried on is on the record twice.
+        whole = [run for run in runs if not run.short]
+        ends = Counter(run.outcome.value.replace("_", " ") for run in whole)
+        short = len({run.start for run in runs} - {run.start for run in whole})
+        if short:
+            ends["broken off early"] = short
         listed = ", ".join(f"{count} {name}" for name, count in ends.most_common())
-        values = [run.log_likelihood for run in runs if run.outcome.usable]
-        return f"{len(runs)} ({listed}); log-likelihoods {min(values):.4f} to {max(values):.4f}"
+        values = [run.log_likelihood for run in whole if run.outcome.usable]
+        span = f"; log-likelihoods {min(values):.4f} to {max(values):.4f}" if values else ""
+        return f"{ends.total()} ({listed}){span}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["clean", "component_table", "facts", "plain"]
+__all__ = ["clean", "columns", "component_table", "facts", "plain"]
 
 _MOST_COMPONENTS = 30
 _LONGEST_NAME = 24
@@ -45,6 +45,23 @@ def facts(lines: Sequence[tuple[str, str]]) -> str:
     outcome         converged
     """
     return "\n".join(f"{name:<16}{value}" for name, value in lines)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells in columns: the first to the left, the others to the right.
+
+    Examples
+    --------
+    >>> print(columns([("search", "best"), ("em", "-4.2")]))
+    search  best
+    em      -4.2
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        lines.append(_GAP.join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
 
 
 def component_table(

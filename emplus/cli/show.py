@@ -10,8 +10,9 @@ from emplus.cli.outputs import check_outputs, check_picture, echo, write_text
 
 if TYPE_CHECKING:
     from emplus.cli.table import Table
+    from emplus.search.comparison import Comparison
 
-__all__ = ["datasets", "draw_fit", "info", "plot"]
+__all__ = ["datasets", "draw_fit", "draw_searches", "draw_trace", "info", "plot"]
 
 
 @click.command()
@@ -87,6 +88,15 @@ def draw_trace(estimator: Any, place: str) -> None:
 
     with replacing(place) as temporary:
         plot_trace(estimator.result_, temporary)
+
+
+def draw_searches(comparison: Comparison, place: str) -> None:
+    """Draw every run of a comparison, whole or not at all."""
+    from emplus.io import replacing
+    from emplus.plotting import plot_searches
+
+    with replacing(place) as temporary:
+        plot_searches(comparison, temporary)
 
 
 @click.command()

@@ -50,6 +50,10 @@ class Scaling:
         X = ((table.X - self.shift) / self.scale).astype(table.X.dtype)
         return replace(table, X=X)
 
+    def loss(self, total_weight: float) -> float:
+        """Nats by which a log-likelihood is lower in the units of the data."""
+        return total_weight * float(np.log(self.scale).sum())
+
     def restore(self, estimator: Any, names: list[str] | None) -> Any:
         """A fitted estimator in the units of the data, from one fitted on `apply`'s.
 
@@ -57,7 +61,7 @@ class Scaling:
         """
         fit = estimator.result_
         mixture = self._mixture(fit.mixture)
-        loss = fit.total_weight * float(np.log(self.scale).sum())
+        loss = self.loss(fit.total_weight)
         params = estimator.get_params(deep=False)
         params["covariance_type"] = mixture.family.config()["covariance_type"]
         mapped = type(estimator)(**params)

@@ -27,10 +27,14 @@ class Stopping:
         (per unit of weight).
     max_iter : int
         Most iterations.
+    share : float
+        The run also ends at an iteration that gains no more than this part of all that the run has
+        gained: how short runs are broken off (Biernacki, Celeux & Govaert 2003).
     """
 
     tol: float = 1e-6
     max_iter: int = 1000
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,9 @@ class Engine:
                 better = following if gain >= 0 else state
                 state = replace(better, iteration=following.iteration)
                 self._show(state)
-                if gain <= self.stopping.tol * problem.source.total_weight:
+                gained = following.objective - objectives[0]
+                least = self.stopping.tol * problem.source.total_weight
+                if gain <= max(least, self.stopping.share * gained):
                     outcome = Outcome.CONVERGED
                     break
         except SingularComponentError as error:

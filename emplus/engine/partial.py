@@ -104,15 +104,15 @@ class PartialEM:
     def objective(self, cell: Cell, components: Sequence[int] | NDArray[np.intp]) -> float:
         """F_A of some of the mixture's components as they are; O(b m)."""
         chosen = np.asarray(components, dtype=np.intp)
-        total = 0.0
-        if len(cell.mass):
-            total, _ = self._expect(cell, self._start.kernel.take(chosen))
+        own_prior = float(self._start.log_prior[chosen].sum())
+        if not len(cell.mass):
+            # Components without rows may have no weight either.
+            return own_prior
+        total, _ = self._expect(cell, self._start.kernel.take(chosen))
         share = np.logaddexp.reduce(self._mixture.log_weights[chosen])
-        return total - float(cell.mass.sum() * share) + float(self._start.log_prior[chosen].sum())
+        return total - float(cell.mass.sum() * share) + own_prior
 
-    def group(
-        self, cell: Cell, components: Sequence[int] | NDArray[np.intp], resp: Array
-    ) -> Group:
+    def group(self, cell: Cell, components: Sequence[int] | NDArray[np.intp], resp: Array) -> Group:
         """A group that starts from responsibilities (b, m), rows summing to 1.
 
         ``components`` (m,) are those of the mixture under which expectations are taken, where the
@@ -170,11 +170,9 @@ class PartialEM:
 
     def _make(self, parameters: Any, log_weights: Array) -> _Batch:
         problem = self._problem
-        kernel = self._family.kernel(
-            parameters, log_weights, problem.moments, problem.source.dtype
-        )
+        kernel = self._family.kernel(parameters, log_weights, problem.moments, problem.source.dtype)
         log_prior = self._family.log_prior(parameters, problem.prior)
-        if len(log_prior) != len(log_weights):
+        if self._family is not problem.family:
             # Of what is shared, and therefore held: a constant.
             log_prior = np.zeros(len(log_weights))
         return _Batch(parameters, log_weights, kernel, log_prior)

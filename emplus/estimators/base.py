@@ -20,7 +20,7 @@ from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
-from emplus.errors import DataError, DataWarning, FitWarning, UnknownNameError
+from emplus.errors import ArgumentError, DataError, DataWarning, FitWarning, UnknownNameError
 from emplus.estimators.validation import (
     check_number,
     check_positive_int,
@@ -130,6 +130,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
             make_rng(self.random_state),
         )
         self._adopt(fit)
+        self.prior_ = prior
         self._warn(problem)
         return self
 
@@ -166,7 +167,11 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
     def _searched(self, warm: bool) -> Search:
         # A warm start is one start: climbed again it would end at the same place.
         n_init = 1 if warm else check_positive_int("n_init", self.n_init)
-        return make_search(self.search, n_init) if isinstance(self.search, str) else self.search
+        if isinstance(self.search, str):
+            return make_search(self.search, n_init)
+        if not callable(self.search):
+            raise ArgumentError(f"search={self.search!r} is neither a name nor a search.")
+        return self.search
 
     def _engine(self, total_weight: float) -> Engine:
         observers = tuple(self.observers or ())

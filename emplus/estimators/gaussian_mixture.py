@@ -95,6 +95,8 @@ class GaussianMixture(MixtureEstimator):
         Log-likelihood a row of the fitted parameters themselves (not of one step earlier).
     lower_bounds_ : list of float
         The same at every pass, the start's first.
+    prior_ : PhantomRows
+        The prior of the components: ``strength`` m and ``variances`` V (d,). Not in a loaded model.
     mixture_ : Mixture
         The fit as a value that scores, samples, marginalizes, conditions.
     result_ : Fit

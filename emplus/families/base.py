@@ -153,7 +153,7 @@ class Family(Protocol):
         """First parameters from responsibilities (n, k) alone, hard or soft."""
 
     def hold(self, parameters: Any) -> Family:
-        """This family with what all components share held as it is; itself if nothing is shared.
+        """The family with what all components share held as it is; itself if nothing is shared.
 
         Some components can then be fitted while the others stay as they are.
         """

@@ -49,7 +49,6 @@ class GaussianParameters:
             factors=self.factors[chosen],
         )
 
-
     def put(
         self, components: Sequence[int] | NDArray[np.integer], others: GaussianParameters
     ) -> GaussianParameters:
@@ -80,10 +79,11 @@ class PhantomRows:
     log p(P) = (m / 2) (log det P - tr(V P)) + constant. It is proper for every m > 0, its mode is
     V^-1, and it makes the M step Sigma_j = (S_j + m V) / (n_j + m): a component that
     loses all rows becomes as wide as V, and one that sits on a single point keeps
-    a variance of m V / (1 + m). The nearer V is to the truth, the less it costs to believe in it:
-    with the spread of a typical component, a whole row of it takes little from a sound fit, and
-    much from a component that has found some rows which happen to lie close together. It follows any rescaling of a column. Ormoneit & Tresp (1998) and
-    equation (20) of Ueda et al. (2000) use the same form with an absolute scale.
+    a variance of m V / (1 + m). It follows any rescaling of a column. The nearer V is to the truth,
+    the less it costs to believe in it: with the spread of a typical component, a whole row of it
+    takes little from a sound fit, and much from a component that has found some rows which happen
+    to lie close together. Ormoneit & Tresp (1998) and equation (20) of Ueda et al. (2000) use the
+    same form with an absolute scale.
     """
 
     strength: float

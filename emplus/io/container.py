@@ -7,6 +7,7 @@ own size and with what a model can hold, so that a hostile file costs no more th
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Mapping
@@ -84,7 +85,7 @@ def read_container(path: str) -> Container:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON without its usual leniency: no key twice, no NaN, no nesting without end.
+    """JSON without its usual leniency: no key twice, no NaN, no infinity, no nesting without end.
 
     Raises
     ------
@@ -92,7 +93,9 @@ def parse_json(text: str | bytes) -> Any:
         Also for what ``json`` would let pass.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -102,6 +105,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a key occurs twice")
     return members
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:20]} is too large")
+    return number
 
 
 def _constant(name: str) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Any
 
 from emplus.families.base import Array
 
-__all__ = ["COUNTS", "FORMAT", "HISTORIES", "KEY", "NUMBERS", "PREFIX", "make_digest"]
+__all__ = ["COUNTS", "FORMAT", "HISTORIES", "KEY", "LATER", "NUMBERS", "PREFIX", "make_digest"]
 
 FORMAT = 1
 KEY = "emplus"
@@ -17,6 +17,8 @@ PREFIX = "parameters."
 COUNTS = ("n_iter", "n_rows")
 HISTORIES = ("trace", "log_likelihoods")
 NUMBERS = ("log_likelihood", "log_prior", "objective", "total_weight", "seconds")
+# Numbers that files of version 0.1.0 do not hold.
+LATER = ("passes",)
 
 
 def make_digest(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> str:

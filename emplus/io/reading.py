@@ -14,7 +14,7 @@ from emplus.errors import EmplusError, ModelFileError
 from emplus.families.base import Array, Family
 from emplus.families.registry import make_family
 from emplus.io.container import damaged, parse_json, read_container
-from emplus.io.layout import COUNTS, FORMAT, HISTORIES, KEY, NUMBERS, PREFIX, make_digest
+from emplus.io.layout import COUNTS, FORMAT, HISTORIES, KEY, LATER, NUMBERS, PREFIX, make_digest
 from emplus.mixture import Mixture
 
 __all__ = ["load", "read_header"]
@@ -167,7 +167,7 @@ def _summary(path: str, fit: Mapping[str, Any]) -> dict[str, Any]:
         if type(fit.get(name)) is not int or not 0 <= fit[name] < 2**63:
             damaged(path, f"its {name} is not a count")
         summary[name] = fit[name]
-    for name in NUMBERS:
+    for name in NUMBERS + tuple(name for name in LATER if name in fit):
         value = fit.get(name, "")
         try:
             # JSON knows neither infinity nor not-a-number: null stands for them.

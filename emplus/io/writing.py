@@ -13,7 +13,7 @@ from emplus._version import __version__
 from emplus.errors import ArgumentError, ModelFileError
 from emplus.families.base import Array, Family
 from emplus.io.atomic import replacing
-from emplus.io.layout import COUNTS, FORMAT, HISTORIES, KEY, NUMBERS, PREFIX, make_digest
+from emplus.io.layout import COUNTS, FORMAT, HISTORIES, KEY, LATER, NUMBERS, PREFIX, make_digest
 
 __all__ = ["save"]
 
@@ -83,7 +83,7 @@ def _header(estimator: Any) -> dict[str, Any]:
     names = getattr(estimator, "feature_names_in_", None)
     fit: dict[str, Any] = {"outcome": result.outcome.value}
     fit.update({name: int(getattr(result, name)) for name in COUNTS})
-    for name in NUMBERS:
+    for name in NUMBERS + LATER:
         value = float(getattr(result, name))
         fit[name] = value if math.isfinite(value) else None
     return {

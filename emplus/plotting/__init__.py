@@ -1,9 +1,10 @@
 """Pictures of a fitted mixture: what is drawn is computed first and drawn second.
 
-- `plot_fit` and `plot_trace` write a picture file (png, svg or pdf), the same bits every time.
-- `density_1d`, `scatter`, `ellipses`, `pairs` and `trace` compute what a picture shows.
-- `draw_density`, `draw_scatter`, `draw_weights`, `draw_trace` and `draw_gaps` put that on a
-  matplotlib ``Axes``, and `draw_pairs` on a ``Figure``, for notebooks.
+- `plot_fit`, `plot_trace` and `plot_searches` write a picture file (png, svg or pdf), the same bits
+  every time.
+- `density_1d`, `scatter`, `ellipses`, `pairs`, `trace` and `searches` compute what a picture shows.
+- `draw_density`, `draw_scatter`, `draw_weights`, `draw_trace`, `draw_gaps`, `draw_searches` and
+  `draw_costs` put that on a matplotlib ``Axes``, and `draw_pairs` on a ``Figure``, for notebooks.
 
 matplotlib is imported when something is drawn, not before.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from emplus.plotting.comparing import Runs, Searches, searches
 from emplus.plotting.data import (
     Density1D,
     Ellipses,
@@ -27,48 +29,56 @@ from emplus.plotting.data import (
     scatter,
     trace,
 )
-from emplus.plotting.files import EXTENSIONS, plot_fit, plot_trace
+from emplus.plotting.files import plot_fit
+from emplus.plotting.places import EXTENSIONS
+from emplus.plotting.search_files import plot_searches, plot_trace
 from emplus.plotting.style import palette
+from emplus.plotting.tracing import Marks
 
 if TYPE_CHECKING:
-    from emplus.plotting.draw import (
-        draw_density,
-        draw_gaps,
-        draw_pairs,
-        draw_scatter,
-        draw_trace,
-        draw_weights,
-    )
+    from emplus.plotting.draw import draw_density, draw_pairs, draw_scatter, draw_weights
+    from emplus.plotting.draw_search import draw_costs, draw_gaps, draw_searches, draw_trace
 
 __all__ = [
     "EXTENSIONS",
     "Density1D",
     "Ellipses",
+    "Marks",
     "Pairs",
+    "Runs",
     "Scatter",
+    "Searches",
     "Trace",
     "coverage",
     "density_1d",
+    "draw_costs",
     "draw_density",
     "draw_gaps",
     "draw_pairs",
     "draw_scatter",
+    "draw_searches",
     "draw_trace",
     "draw_weights",
     "ellipses",
     "pairs",
     "palette",
     "plot_fit",
+    "plot_searches",
     "plot_trace",
     "responsibilities_colours",
     "scatter",
+    "searches",
     "trace",
 ]
 
 
+_OF_SEARCHES = ("draw_costs", "draw_gaps", "draw_searches", "draw_trace")
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("draw_") and name in __all__:
-        return getattr(import_module("emplus.plotting.draw"), name)
+        module = "draw_search" if name in _OF_SEARCHES else "draw"
+        return getattr(import_module(f"emplus.plotting.{module}"), name)
     raise AttributeError(f"module 'emplus.plotting' has no attribute {name!r}")
 
 

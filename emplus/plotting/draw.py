@@ -1,7 +1,7 @@
 """Draw the values of `emplus.plotting.data` with matplotlib.
 
-The ``draw_*`` functions work on any ``Axes`` and change nothing global. Only this module and
-`emplus.plotting.draw_page` import matplotlib.
+The ``draw_*`` functions work on any ``Axes`` and change nothing global. Only the modules of this
+package whose names begin with ``draw`` import matplotlib.
 """
 
 from __future__ import annotations
@@ -12,21 +12,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
+from emplus.plotting.draw_axes import add_legend, dress, label, page
 from emplus.plotting.style import INK, MUTED, PALE, darken, palette, weight_label
-from emplus.plotting.tracing import Trace
 from emplus.plotting.values import Density1D, Pairs, Scatter
 
 __all__ = [
     "draw_density",
-    "draw_gaps",
     "draw_pairs",
     "draw_scatter",
-    "draw_trace",
     "draw_weights",
 ]
 
@@ -49,7 +46,7 @@ def draw_scatter(
     numbers : float, default=7
         Size in points of the component numbers at the means.
     """
-    _dress(ax)
+    dress(ax)
     ax.set_xlim(*data.limits[0])
     ax.set_ylim(*data.limits[1])
     n = max(len(data.points), 1)
@@ -67,7 +64,7 @@ def draw_scatter(
     _draw_ellipses(data, ax)
     alive = data.ellipses.weights > 0.0
     _draw_numbers(ax, data.ellipses.means, np.where(alive, data.ellipses.weights, -1.0), numbers)
-    _label(ax, names, [f"column {column}" for column in data.columns])
+    label(ax, names, [f"column {column}" for column in data.columns])
 
 
 def draw_density(
@@ -90,7 +87,7 @@ def draw_density(
     numbers : float, default=7
         Size in points of the component numbers at the peaks.
     """
-    _dress(ax)
+    dress(ax)
     ax.set_xlim(*data.limits)
     ax.set_ylim(0.0, 1.08 * data.top)
     ax.stairs(data.heights, data.edges, fill=True, color=PALE, label="data", zorder=1)
@@ -101,10 +98,10 @@ def draw_density(
     ax.plot(data.grid, data.density, color=INK, linewidth=1.5, zorder=4, label="mixture")
     peaks = np.stack([data.means, np.minimum(data.components.max(axis=1), data.top)], axis=1)
     _draw_numbers(ax, peaks, np.where(data.weights > 0.0, data.weights, -1.0), numbers)
-    _label(ax, None if name is None else (name, "density"), (f"column {data.column}", "density"))
+    label(ax, None if name is None else (name, "density"), (f"column {data.column}", "density"))
     if legend:
         ax.plot([], [], color=MUTED, linewidth=width, label="component times its weight")
-        _legend(ax)
+        add_legend(ax)
 
 
 def draw_weights(weights: Floats, ax: Axes) -> None:
@@ -116,8 +113,8 @@ def draw_weights(weights: Floats, ax: Axes) -> None:
     ax : matplotlib.axes.Axes
     """
     k = len(weights)
-    _dress(ax, left=False)
-    height = _page(ax)[1]
+    dress(ax, left=False)
+    height = page(ax)[1]
     # A few bars stay slim at the top; many get small numbers, and too many only an axis.
     slots = max(float(k), height / 20.0)
     room = height / slots
@@ -143,20 +140,22 @@ def draw_weights(weights: Floats, ax: Axes) -> None:
     ax.set_title("weight", fontsize=9, color=MUTED, loc="left")
 
 
-def draw_pairs(data: Pairs, figure: Figure, *, names: Sequence[str] | None = None) -> None:
+def draw_pairs(
+    data: Pairs, figure: Figure | SubFigure, *, names: Sequence[str] | None = None
+) -> None:
     """Pairs of columns below the diagonal, densities on it, weights in the free corner.
 
     Parameters
     ----------
     data : Pairs
-    figure : matplotlib.figure.Figure
+    figure : matplotlib.figure.Figure or SubFigure
     names : sequence of str, optional
         One a shown column.
     """
     shown = list(names) if names is not None else [f"column {c}" for c in data.columns]
     c = len(shown)
     numbers = 5.5 if c > 2 else 7.0
-    grid = GridSpec(c, c, figure=figure)
+    grid = figure.add_gridspec(c, c)
     for i in range(c):
         for j in range(i + 1):
             ax = figure.add_subplot(grid[i, j])
@@ -170,85 +169,13 @@ def draw_pairs(data: Pairs, figure: Figure, *, names: Sequence[str] | None = Non
             if i != j:
                 ax.yaxis.set_major_locator(MaxNLocator(3))
             ax.tick_params(labelsize=7.5, labelbottom=i == c - 1, labelleft=j == 0 and i > 0)
-            _label(ax, ("", ""), ())
+            label(ax, ("", ""), ())
             if i == c - 1:
                 _name_axis(ax.xaxis, shown[j], data.densities[j].limits)
             if j == 0 and i > 0:
                 _name_axis(ax.yaxis, shown[i], data.densities[i].limits)
     if len(data.weights) > 1:
         draw_weights(data.weights, figure.add_subplot(grid[: c - 1, c - 1]))
-
-
-def draw_trace(data: Trace, ax: Axes) -> None:
-    """The objective against the passes over the data, and where the other starts ended.
-
-    Parameters
-    ----------
-    data : Trace
-    ax : matplotlib.axes.Axes
-    """
-    _dress(ax)
-    colour = palette(1)[0]
-    if len(data.passes):
-        ax.plot(
-            data.passes, data.objectives, color=colour, linewidth=1.6, zorder=3, label="best start"
-        )
-        ax.plot(data.passes[-1:], data.objectives[-1:], marker="o", color=colour, zorder=4)
-    if len(data.run_passes):
-        ax.plot(
-            data.run_passes,
-            data.run_objectives,
-            linestyle="none",
-            marker="o",
-            markersize=5,
-            markerfacecolor="white",
-            markeredgecolor=MUTED,
-            label=f"end of another start ({len(data.run_passes)})",
-            zorder=2,
-        )
-    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    # Whole numbers: an offset above the axis would have to be added up by the reader.
-    whole = ScalarFormatter(useOffset=False)
-    whole.set_scientific(False)
-    ax.yaxis.set_major_formatter(whole)
-    _label(ax, None, ("pass over the data", "objective (nats)"))
-    if len(data.run_passes):
-        _legend(ax)
-
-
-def draw_gaps(data: Trace, ax: Axes) -> None:
-    """How far each pass was below the best objective, on a logarithmic axis.
-
-    Parameters
-    ----------
-    data : Trace
-    ax : matplotlib.axes.Axes
-    """
-    _dress(ax)
-    below = data.gaps > 0.0
-    if np.any(below):
-        ax.semilogy(data.passes[below], data.gaps[below], color=palette(1)[0], linewidth=1.6)
-    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    _label(ax, None, ("pass over the data", "below the best (nats)"))
-
-
-def _dress(ax: Axes, *, left: bool = True) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines["left"].set_visible(left)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_color("#9a9a9a")
-    ax.tick_params(color="#9a9a9a", labelcolor=INK, length=3)
-
-
-def _page(ax: Axes) -> Floats:
-    """Width and height of the axes in points."""
-    return np.array([ax.bbox.width, ax.bbox.height]) / ax.figure.dpi * 72.0
-
-
-def _label(ax: Axes, names: Sequence[str] | None, otherwise: Sequence[str]) -> None:
-    across, up = otherwise if names is None else names
-    ax.set_xlabel(across, color=INK, parse_math=False)
-    ax.set_ylabel(up, color=INK, parse_math=False)
 
 
 def _name_axis(axis: Axis, name: str, limits: tuple[float, float]) -> None:
@@ -262,19 +189,6 @@ def _name_axis(axis: Axis, name: str, limits: tuple[float, float]) -> None:
     axis.offsetText.set_visible(False)
     words = f"{name} ({left_out})" if left_out else name
     axis.set_label_text(words, fontsize=8.5, parse_math=False, color=INK)
-
-
-def _legend(ax: Axes) -> None:
-    # Above the axes, where no data can be under it.
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=3,
-        frameon=False,
-        handlelength=1.4,
-        columnspacing=1.6,
-        borderaxespad=0.2,
-    )
 
 
 def _draw_components(data: Density1D, ax: Axes, width: float) -> None:
@@ -317,7 +231,7 @@ def _draw_numbers(ax: Axes, places: Floats, ranks: Floats, size: float) -> None:
     low = np.array([ax.get_xlim()[0], ax.get_ylim()[0]])
     high = np.array([ax.get_xlim()[1], ax.get_ylim()[1]])
     colours = darken(palette(len(places)), 0.5)
-    at = (places - low) / (high - low) * _page(ax)
+    at = (places - low) / (high - low) * page(ax)
     size = size if len(places) <= 60 else 0.75 * size
     inside = np.all((places >= low) & (places <= high), axis=1) & (ranks >= 0.0)
     taken: list[tuple[Floats, float]] = []

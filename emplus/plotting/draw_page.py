@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -19,7 +20,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from emplus.plotting.style import INK, MUTED
 
-__all__ = ["house_style", "new_figure", "plain", "render", "write_words"]
+__all__ = ["house_style", "new_figure", "plain", "render", "write_words", "write_wrapped"]
 
 _FONT = "DejaVu Sans"  # Comes with matplotlib, so every machine has the same letters.
 _STYLE: Any = {
@@ -75,6 +76,14 @@ def write_words(figure: Figure, title: str, caption: Sequence[str]) -> None:
         figure.supxlabel(
             words, x=0.012, ha="left", fontsize=7.5, color=MUTED, parse_math=False, linespacing=1.4
         )
+
+
+def write_wrapped(figure: Figure, title: str, caption: Sequence[str]) -> None:
+    """The same with lines broken where the figure ends; two at most for each of the title's."""
+    width = float(figure.get_size_inches()[0])
+    title_lines = [line for part in title.split("\n") for line in wrap(part, int(10.2 * width))[:2]]
+    lines = [line for part in caption for line in wrap(part, int(16.0 * width))]
+    write_words(figure, "\n".join(plain(line, 200) for line in title_lines), lines)
 
 
 def plain(text: object, at_most: int = 32) -> str:

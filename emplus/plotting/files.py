@@ -1,26 +1,25 @@
-"""Pictures as files: what to draw, the words around it, and the writing."""
+"""Pictures of fits as files: what to draw, the words around it, and the writing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
-from emplus.plotting.data import Density1D, Pairs, Scatter, density_1d, pairs, scatter
+from emplus.plotting.data import Density1D, Pairs, density_1d, pairs, scatter
 from emplus.plotting.geometry import coverage
+from emplus.plotting.places import picture_place
+from emplus.plotting.search_files import trace_words
 from emplus.plotting.tracing import Trace, trace
-from emplus.search.fit import Fit
 
-__all__ = ["EXTENSIONS", "plot_fit", "plot_trace"]
+__all__ = ["plot_fit"]
 
-EXTENSIONS = (".png", ".svg", ".pdf")
-"""Kinds of picture that can be written."""
+_STRIP = 1.9  # inches for the trace of a search
 
 
 def plot_fit(
@@ -36,7 +35,8 @@ def plot_fit(
 
     One column gives a density over a histogram; two give points coloured by their
     responsibilities under covariance ellipses; more give every pair of at most six columns,
-    those in which the components are farthest apart. The same input gives the same bits.
+    those in which the components are farthest apart. Where a search has accepted moves on its way
+    to the fit, its trace stands below. The same input gives the same bits.
 
     Parameters
     ----------
@@ -66,85 +66,32 @@ def plot_fit(
     OSError
         If the file cannot be written.
     """
-    place, kind = _place(path)
+    place, kind = picture_place(path)
     mixture = _mixture(estimator)
     names = _names(estimator, X, mixture.n_features, feature_names)
     from emplus.plotting import draw_page
 
+    history = _history(estimator)
     with draw_page.house_style():
-        if mixture.n_features == 1:
-            figure, caption = _density_figure(
-                density_1d(mixture, X, sample_weight=sample_weight), names
-            )
+        if mixture.n_features <= 2:
             default = _describe(mixture)
-        elif mixture.n_features == 2:
-            figure, caption = _scatter_figure(
-                scatter(mixture, X, sample_weight=sample_weight), names
-            )
-            default = _describe(mixture)
+            figure, body = _sheet(7.2, 4.3 if mixture.n_features == 1 else 5.2, history)
+            draw_one = _draw_density if mixture.n_features == 1 else _draw_scatter
+            caption = draw_one(body, mixture, X, sample_weight, names)
         else:
             data = pairs(mixture, X, sample_weight=sample_weight)
-            figure, caption = _pairs_figure(data, names)
             default = _describe(mixture) + _which_columns(data)
+            side = 1.35 * len(data.columns) + 1.2
+            figure, body = _sheet(side, side, history)
+            caption = _draw_pairs(body, data, names)
+        if history is not None:
+            caption.append(trace_words(history))
         if sample_weight is not None:
             caption.append("Rows count by their weights.")
-        _write_words(figure, default if title is None else title, caption)
+        draw_page.write_wrapped(figure, default if title is None else title, caption)
         picture = draw_page.render(figure, kind)
     place.write_bytes(picture)
     return place
-
-
-def plot_trace(
-    result: Fit, path: str | PathLike[str], *, title: str = "Objective at each pass"
-) -> Path:
-    """Draw the objective of a fit against the passes over the data and write the picture.
-
-    Parameters
-    ----------
-    result : Fit
-        ``result_`` of an estimator.
-    path : path-like
-        The extension names the kind: ``.png``, ``.svg`` or ``.pdf``.
-    title : str, optional
-
-    Returns
-    -------
-    path : pathlib.Path
-
-    Raises
-    ------
-    ArgumentError
-        If the extension is another one.
-    OSError
-        If the file cannot be written.
-    """
-    place, kind = _place(path)
-    data = trace(result)
-    from emplus.plotting import draw, draw_page
-
-    with draw_page.house_style():
-        figure = draw_page.new_figure(7.2, 5.0)
-        steep = int((data.gaps > 0.0).sum()) >= 3
-        axes = figure.subplots(2 if steep else 1, 1, squeeze=False, sharex=True)[:, 0]
-        draw.draw_trace(data, axes[0])
-        if steep:
-            draw.draw_gaps(data, axes[1])
-            axes[0].set_xlabel("")
-        _write_words(figure, title, [_trace_words(data)])
-        picture = draw_page.render(figure, kind)
-    place.write_bytes(picture)
-    return place
-
-
-def _place(path: str | PathLike[str]) -> tuple[Path, str]:
-    place = Path(path)
-    extension = place.suffix.lower()
-    if extension not in EXTENSIONS:
-        raise ArgumentError(
-            f"A picture cannot be written as {str(place)!r}; use one of the extensions "
-            f"{', '.join(EXTENSIONS)}."
-        )
-    return place, extension[1:]
 
 
 def _mixture(estimator: Any) -> Mixture:
@@ -207,33 +154,52 @@ _ELLIPSES = (
 )
 
 
-def _density_figure(data: Density1D, names: Sequence[str]) -> tuple[Any, list[str]]:
+def _history(estimator: Any) -> Trace | None:
+    """The path to a fit, where a search has accepted moves on it."""
+    result = getattr(estimator, "result_", None)
+    history = None if result is None else trace(result)
+    return history if history is not None and history.accepted else None
+
+
+def _sheet(width: float, height: float, history: Trace | None) -> tuple[Any, Any]:
+    """A figure, and the part of it that is so large; a history is drawn below that."""
+    from emplus.plotting import draw_page, draw_search
+
+    if history is None:
+        figure: Any = draw_page.new_figure(width, height)
+        return figure, figure
+    figure = draw_page.new_figure(width, height + _STRIP)
+    body, strip = figure.subfigures(2, 1, height_ratios=[height, _STRIP])
+    draw_search.draw_trace(history, strip.subplots())
+    return figure, body
+
+
+def _draw_density(
+    body: Any, mixture: Mixture, X: Any, sample_weight: Any, names: Sequence[str]
+) -> list[str]:
+    from emplus.plotting import draw
+
+    data = density_1d(mixture, X, sample_weight=sample_weight)
+    draw.draw_density(data, _beside_weights(body, data.weights), name=names[0])
+    return [_rows_words(data.n_rows, data.n_rows, data.n_given) + ".", *_clipped([data])]
+
+
+def _draw_scatter(
+    body: Any, mixture: Mixture, X: Any, sample_weight: Any, names: Sequence[str]
+) -> list[str]:
+    from emplus.plotting import draw
+
+    data = scatter(mixture, X, sample_weight=sample_weight)
+    draw.draw_scatter(data, _beside_weights(body, data.ellipses.weights), names=names)
+    return [f"{_rows_words(len(data.points), data.n_rows, data.n_given)}; {_ELLIPSES}"]
+
+
+def _draw_pairs(body: Any, data: Pairs, names: Sequence[str]) -> list[str]:
     from emplus.plotting import draw, draw_page
 
-    figure = draw_page.new_figure(7.2, 4.3)
-    ax = _beside_weights(figure, data.weights)
-    draw.draw_density(data, ax, name=names[0])
-    words = _rows_words(data.n_rows, data.n_rows, data.n_given) + "."
-    return figure, [words, *_clipped([data])]
-
-
-def _scatter_figure(data: Scatter, names: Sequence[str]) -> tuple[Any, list[str]]:
-    from emplus.plotting import draw, draw_page
-
-    figure = draw_page.new_figure(7.2, 5.2)
-    ax = _beside_weights(figure, data.ellipses.weights)
-    draw.draw_scatter(data, ax, names=names)
-    return figure, [f"{_rows_words(len(data.points), data.n_rows, data.n_given)}; {_ELLIPSES}"]
-
-
-def _pairs_figure(data: Pairs, names: Sequence[str]) -> tuple[Any, list[str]]:
-    from emplus.plotting import draw, draw_page
-
-    side = 1.35 * len(data.columns) + 1.2
-    figure = draw_page.new_figure(side, side)
-    draw.draw_pairs(data, figure, names=[draw_page.plain(names[c], 20) for c in data.columns])
+    draw.draw_pairs(data, body, names=[draw_page.plain(names[c], 20) for c in data.columns])
     words = f"{_rows_words(data.n_shown, data.n_rows, data.n_given)}; {_ELLIPSES}"
-    return figure, [words, *_clipped(data.densities)]
+    return [words, *_clipped(data.densities)]
 
 
 def _beside_weights(figure: Any, weights: Any) -> Any:
@@ -252,20 +218,3 @@ def _clipped(densities: Sequence[Density1D]) -> list[str]:
     if not highest:
         return []
     return [f"A spike of the density leaves the frame; it rises to {max(highest):.3g}."]
-
-
-def _trace_words(data: Trace) -> str:
-    starts = f"{data.n_runs} start{'s' if data.n_runs != 1 else ''}"
-    if data.n_failed:
-        starts += f", {data.n_failed} of them failed and are not drawn"
-    return f"Objective: log-likelihood plus log prior. {starts}. Best start: {data.outcome}"
-
-
-def _write_words(figure: Any, title: str, caption: Sequence[str]) -> None:
-    from emplus.plotting import draw_page
-
-    width = float(figure.get_size_inches()[0])
-    title_lines = [line for part in title.split("\n") for line in wrap(part, int(10.2 * width))[:2]]
-    lines = [line for part in caption for line in wrap(part, int(16.0 * width))]
-    words = "\n".join(draw_page.plain(line, 200) for line in title_lines)
-    draw_page.write_words(figure, words, lines)

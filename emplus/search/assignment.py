@@ -102,13 +102,13 @@ class Assignment:
     @cached_property
     def weight(self) -> Array:
         """Weight of each component (k,), on the scale of all rows."""
-        weight: Array = self._resp.T @ self._sample.weight
+        weight = np.asarray(self._resp.T @ self._sample.weight)
         return weight
 
     def rows_of(self, component: int) -> NDArray[np.intp]:
         """Rows of the sample that the component takes part in."""
         start, end = self._resp.indptr[component : component + 2]
-        rows: NDArray[np.intp] = self._resp.indices[start:end]
+        rows = self._resp.indices[start:end].astype(np.intp, copy=False)
         return rows
 
     def cell(self, components: Sequence[int]) -> tuple[Cell, Array]:
@@ -132,7 +132,7 @@ class Assignment:
     def overlap(self) -> Array:
         """Share of each component's weight that every other holds too (k, k); 0 with itself."""
         weighted = self._resp.multiply(self._sample.weight[:, None])
-        overlap: Array = (self._resp.T @ weighted).toarray()
+        overlap: Array = csc_array(self._resp.T @ weighted).toarray()
         np.fill_diagonal(overlap, 0.0)
         overlap /= np.maximum(self.weight, 1e-300)[:, None]
         return overlap

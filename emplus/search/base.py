@@ -48,7 +48,7 @@ class Budget:
     seconds : float
         Wall-clock time. The result then depends on the machine.
     moves : int
-        Candidates tried by EM on all rows.
+        Candidates tried.
 
     Raises
     ------
@@ -65,6 +65,10 @@ class Budget:
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
                 raise ArgumentError(f"A budget's {name} must be at least 0; it is {value!r}.")
+
+    def or_moves(self, moves: int) -> Budget:
+        """The budget itself, or so many moves where it sets no limit at all."""
+        return Budget(moves=moves) if self == Budget() else self
 
     def allows(self, passes: float, seconds: float, moves: int) -> bool:
         """Whether more may be spent after so much."""

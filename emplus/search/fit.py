@@ -22,7 +22,8 @@ __all__ = ["Fit", "Run"]
 class Run:
     """One start and where it ended. Totals are in nats; ``seconds`` is wall-clock time.
 
-    A start that gave no mixture to climb from has no passes, and -inf for both totals.
+    A start that gave no mixture to climb from has no passes, and -inf for both totals. ``short``
+    says that the run was broken off early; where it was carried on, that is a run of its own.
     """
 
     start: int
@@ -33,19 +34,23 @@ class Run:
     passes: int
     seconds: float
     component: int | None = None
+    short: bool = False
 
     @classmethod
-    def of(cls, start: int, climb: Climb, seconds: float) -> Run:
-        """The record of one climb."""
+    def of(
+        cls, start: int, climb: Climb, seconds: float, *, passes: int, short: bool = False
+    ) -> Run:
+        """The record of one climb that took so many passes, those before it included."""
         return cls(
             start,
             climb.outcome,
             climb.state.log_likelihood,
             climb.state.objective,
             climb.n_iter,
-            climb.passes,
+            passes,
             seconds,
             climb.component,
+            short,
         )
 
     @classmethod

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from emplus.search.assignment import Sample
-from emplus.search.patches import Patch, patched
+from emplus.search.patches import FREE, Patch, patched
 from emplus.search.scout import Scout
 from emplus.search.walk import Move, Walk
 
@@ -28,7 +28,7 @@ _SETTLED = 1.0
 _RELAXED = 8
 
 # Share of its weight that a component has in common with others which makes it worth a look.
-_TORN = 0.1
+_TORN = 0.05
 
 # Triples too close to be priced apart that are priced together, and the nats they may seem to lose.
 _TRIPLES = 10
@@ -108,13 +108,11 @@ class LocalSplitMerge:
         """
         scout = self._scout
         cheap = sorted(merges, key=lambda patch: -scout.hope(patch))[:_RELAXED]
-        torn = sorted(splits[_RELAXED:], key=lambda patch: -scout.overlap(patch))[:_RELAXED]
-        torn = [patch for patch in torn if scout.overlap(patch) > _TORN]
+        torn = [patch for patch in splits[_RELAXED:] if scout.overlap(patch) > _TORN]
+        torn = sorted(torn, key=lambda patch: -scout.shared(patch))[:_RELAXED]
         return cheap, [*splits[:_RELAXED], *torn]
 
-    def _batches(
-        self, kind: str, moves: list[_Priced]
-    ) -> Iterator[tuple[Move, set[int]]]:
+    def _batches(self, kind: str, moves: list[_Priced]) -> Iterator[tuple[Move, set[int]]]:
         """All disjoint moves at once, then the better half of them, down to the best one."""
         chosen: list[_Priced] = []
         taken: set[int] = set()
@@ -128,9 +126,9 @@ class LocalSplitMerge:
             chosen = chosen[: len(chosen) // 2]
 
     def _together(self, kind: str, moves: Sequence[_Priced]) -> tuple[Move, set[int]]:
-        placed: list[tuple[Patch, int | None]] = []
+        placed: list[tuple[Patch, int]] = []
         for patches, _ in moves:
-            freed = patches[0].core[1] if len(patches) == 2 else None
+            freed = patches[0].core[1] if len(patches) == 2 else FREE
             placed += [(patch, freed) for patch in patches]
         touched = {component for patch, _ in placed for component in patch.region}
         components = tuple(
@@ -142,9 +140,7 @@ class LocalSplitMerge:
         return Move(kind, components, mixture, predicted), touched
 
 
-def _close(
-    removals: Sequence[Patch], additions: Sequence[Patch]
-) -> list[tuple[Patch, Patch]]:
+def _close(removals: Sequence[Patch], additions: Sequence[Patch]) -> list[tuple[Patch, Patch]]:
     """Removals and additions that have components in common, the most promising first."""
     pairs = [
         (removal, addition)
@@ -157,9 +153,7 @@ def _close(
     return pairs[:_TRIPLES]
 
 
-def _pairs(
-    removals: Sequence[Patch], additions: Sequence[Patch], least: float
-) -> list[_Priced]:
+def _pairs(removals: Sequence[Patch], additions: Sequence[Patch], least: float) -> list[_Priced]:
     """A removal with an addition elsewhere, where the two together gain; each used once."""
     pairs: list[_Priced] = []
     free = list(removals)

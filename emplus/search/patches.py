@@ -1,9 +1,9 @@
 """Patches: what would become of a few components if one of them were taken away or added.
 
 A patch is found by partial EM on the rows of those components, so its gain is a lower bound of
-what it would do for the log-likelihood of the whole mixture. Gains of patches that have no component
-in common add: one that takes a component away and one that adds a component make a
-move that keeps their number.
+what it would do for the log-likelihood of the whole mixture. Gains of patches that have no
+component in common add: one that takes a component away and one that adds a component make a move
+that keeps their number.
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ class Patch:
         return not set(self.region).isdisjoint(other.region)
 
 
-def patched(mixture: Mixture, patches: Sequence[tuple[Patch, int | None]]) -> Mixture:
-    """The mixture with patches put in, each with the number that its added component takes."""
+def patched(mixture: Mixture, patches: Sequence[tuple[Patch, int]]) -> Mixture:
+    """The mixture with patches put in, each with the number that its added component takes.
+
+    That number may be `FREE` where a patch adds none.
+    """
     log_weights = mixture.log_weights.copy()
     parameters: Any = mixture.parameters
     for patch, free in patches:

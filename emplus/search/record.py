@@ -23,12 +23,13 @@ class Candidate:
     round : int
         How often the search had looked for candidates before, from 1.
     kind : str
-        ``split_merge``, ``recut``, ``reseed``, ``reset``, ``swap``, ``anneal``, or ``settle`` for a climb to
-        the tolerance without any change.
+        ``split_merge``, ``recut``, ``reseed``, ``reset``, ``swap``, ``anneal``, or ``settle`` for a
+        climb to the tolerance without any change.
     components : tuple of tuple of int
         One tuple for each move made together: (i, j, k) merges j into i and splits k, whose second
-        half takes number j; (i, j) cuts two components anew; (j,) resets one; a reseed lists all
-        components that start anew together.
+        half takes number j; a recut (i, j) cuts two components anew; a swap (j, i) takes j away and
+        puts it at a row of i; (j,) resets one; a reseed lists all components that start anew
+        together; empty where all components are concerned.
     predicted : float
         Gain foreseen before EM on all rows, nats; NaN where nothing foresees it.
     gain : float
@@ -60,6 +61,7 @@ class Candidates(tuple[Candidate, ...]):
     __slots__ = ()
 
     def __new__(cls, candidates: Iterable[Candidate] = ()) -> Candidates:
+        """Keep the candidates in the order given."""
         return super().__new__(cls, candidates)
 
     @property

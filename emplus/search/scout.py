@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from emplus.data.base import Array
-from emplus.engine.partial import Cell, Group, PartialEM
+from emplus.engine.partial import Cell, PartialEM
 from emplus.engine.problem import Problem
 from emplus.mixture import Mixture
 from emplus.search.assignment import Assignment, Sample
 from emplus.search.cuts import cuts
 from emplus.search.patches import FREE, Patch, merged, patched, split
+from emplus.search.race import HEATS, Runner, highest, raced, ranked
 from emplus.starts.base import hard_responsibilities, standardized
 from emplus.starts.centres import nearest, plus_plus
 
@@ -28,9 +28,6 @@ _ADAPTING = {1: 4, 2: 3, 3: 3}
 _RESEEDED = 4
 _OVERLAPPING = 0.02
 _SEEDS = 2
-
-# Steps of partial EM in the heats of a race; after each the hopeless are dropped.
-_HEATS = (3, 4, 6, 12)
 
 # Nats by which something may seem to lose and still be worked out, and the part of its cost that a
 # removal may yet win back after each heat: neighbours are slow to adapt.
@@ -51,33 +48,14 @@ _SPLIT_GROWS = 2.0
 _CLEAR = 60.0
 _CLEAR_A_ROW = 0.4
 
-# A new cut worth nearly the same as the old one is the old one, and so is one that puts no more than
-# this share of the rows elsewhere.
+# A new cut worth nearly the same as the old one is the old one, and so is one that puts no more
+# than this share of the rows elsewhere.
 _SAME = 0.5
 _CUT_ELSEWHERE = 0.01
 
 # The components that a patch is about, and those whose rows it shares out.
 _Target = tuple[tuple[int, ...], tuple[int, ...]]
-_Begin = Callable[[tuple[int, ...], tuple[int, ...]], "list[_Runner]"]
-
-
-@dataclass(eq=False)
-class _Runner:
-    """A group on its way: what its components were worth as they were, and where it is heading."""
-
-    core: tuple[int, ...]
-    region: tuple[int, ...]
-    numbers: tuple[int, ...]
-    base: float
-    group: Group
-    limit: float = -np.inf
-
-    @property
-    def gain(self) -> float:
-        return self.group.objective - self.base
-
-    def patch(self) -> Patch:
-        return Patch(self.core, self.region, self.numbers, self.gain, self.limit, self.group)
+_Begin = Callable[[tuple[int, ...], tuple[int, ...]], list[Runner]]
 
 
 class Scout:
@@ -129,7 +107,7 @@ class Scout:
     def merges(self) -> list[Patch]:
         """What merging each pair of neighbours would cost, the cheapest first."""
 
-        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, _ = self._cell(core)
             return [self._runner(core, region, core[:1], cell, np.ones((len(cell.mass), 1)))]
 
@@ -137,11 +115,15 @@ class Scout:
         neighbours = [self._assignment.neighbours(j, _PARTNERS) for j in range(k)]
         pairs = {(min(j, i), max(j, i)) for j in range(k) for i in neighbours[j]}
         found, runners = self._begun("merge", [(pair, pair) for pair in sorted(pairs)], begin)
-        return _ranked(found + self._finished("merge", _raced(self._partial, runners, heat=1)))
+        return ranked(found + self._finished("merge", raced(self._partial, runners, heat=1)))
 
     def overlap(self, patch: Patch) -> float:
-        """The largest share of its weight that a component of the patch has in common with others."""
+        """The largest share of its weight that one of a patch's components shares with others."""
         return float(self._assignment.overlap[list(patch.core)].sum(axis=1).max())
+
+    def shared(self, patch: Patch) -> float:
+        """Weight that the patch's component has in common with others."""
+        return self.overlap(patch) * float(self._assignment.weight[patch.core[0]])
 
     def hope(self, merge: Patch) -> float:
         """What a merge may cost at least once the neighbours have adapted.
@@ -157,7 +139,7 @@ class Scout:
         those that none pays for as it is.
         """
 
-        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, resp = self._cell(core)
             return [
                 self._runner(core, region, (*core, FREE), cell, split(resp, core, core[0], side))
@@ -166,15 +148,15 @@ class Scout:
 
         targets = [((j,), (j,)) for j in range(self.mixture.n_components)]
         found, runners = self._begun("split", targets, begin)
-        runners = _raced(self._partial, runners, heat=_HEATS[0])
+        runners = raced(self._partial, runners, heat=HEATS[0])
         limits = sorted([r.limit for r in runners] + [p.limit for p in found], reverse=True)
         among = limits[most] if len(limits) > most else -np.inf
         paid = -max((patch.gain for patch in merges), default=-np.inf)
         hoped = -max(map(self.hope, merges), default=-np.inf)
         least = max(min(among, paid), (hoped - _SLACK) / _SPLIT_GROWS)
         found += self._finished("split", runners, least)
-        runners = _raced(self._partial, runners, heat=_HEATS[1])
-        return _ranked(found + self._finished("split", runners))
+        runners = raced(self._partial, runners, heat=HEATS[1])
+        return ranked(found + self._finished("split", runners))
 
     def relaxed(
         self, merges: Sequence[Patch], splits: Sequence[Patch]
@@ -191,13 +173,13 @@ class Scout:
             return [], []
         known = {patch.core: patch for patch in splits}
 
-        def remove(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def remove(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, resp = self._cell(region)
             kept, removed = core
             rest = tuple(component for component in region if component != removed)
             return [self._runner(core, region, rest, cell, merged(resp, region, kept, removed))]
 
-        def add(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def add(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, resp = self._cell(region)
             shared = split(resp, region, core[0], self._side(known[core], cell))
             return [self._runner(core, region, (*region, FREE), cell, shared)]
@@ -205,23 +187,25 @@ class Scout:
         cores = [tuple(sorted(patch.core, key=lambda j: (-weight[j], j))) for patch in merges]
         removals, removing = self._begun("removal", self._with_regions(cores), remove)
         additions, adding = self._begun("addition", self._with_regions(known), add)
-        for heat, won_back in zip(_HEATS, _WON_BACK, strict=True):
-            raced = _raced(self._partial, removing + adding, heat=heat)
-            removing = [runner for runner in raced if len(runner.core) == 2]
-            adding = [runner for runner in raced if len(runner.core) == 1]
-            cost, worth = _highest(removals, removing), _highest(additions, adding)
+        for heat, won_back in zip(HEATS, _WON_BACK, strict=True):
+            going = raced(self._partial, removing + adding, heat=heat)
+            removing = [runner for runner in going if len(runner.core) == 2]
+            adding = [runner for runner in going if len(runner.core) == 1]
+            cost, worth = highest(removals, removing), highest(additions, adding)
             slack = _SLACK - won_back * min(cost, 0.0)
             removals += self._finished("removal", removing, -(worth + _SLACK) / (1.0 - won_back))
             additions += self._finished("addition", adding, -cost - slack)
         removals += self._finished("removal", removing)
         additions += self._finished("addition", adding)
-        return _ranked(removals), _ranked(additions)
+        return ranked(removals), ranked(additions)
 
     def triples(self, pairs: Sequence[tuple[Patch, Patch]], least: float) -> list[Patch]:
         """A removal and an addition with components in common, put together and carried on."""
-        known = {(*removal.core, *addition.core): (removal, addition) for removal, addition in pairs}
+        known = {
+            (*removal.core, *addition.core): (removal, addition) for removal, addition in pairs
+        }
 
-        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, _ = self._cell(region)
             both = patched(self.mixture, [(patch, core[1]) for patch in known[core]])
             shared = both.take(list(region)).responsibilities(cell.X)
@@ -236,7 +220,7 @@ class Scout:
         ends elsewhere than where it came from.
         """
 
-        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, _ = self._cell(core)
             sides = cuts(standardized(self._problem, cell.X), cell.mass)
             shared = [np.column_stack([side, 1.0 - side]) for side in sides]
@@ -244,15 +228,17 @@ class Scout:
 
         weight = self._assignment.weight
         clear = [max(_CLEAR, _CLEAR_A_ROW * weight[list(patch.core)].sum()) for patch in merges]
-        cores = [patch.core for patch, cost in zip(merges, clear, strict=True) if patch.gain > -cost]
+        cores = [
+            patch.core for patch, cost in zip(merges, clear, strict=True) if patch.gain > -cost
+        ]
         found, runners = self._begun("cut", [(core, core) for core in cores], begin)
-        for heat in _HEATS[:2]:
-            runners = _raced(self._partial, runners, heat=heat)
+        for heat in HEATS[:2]:
+            runners = raced(self._partial, runners, heat=heat)
             found += self._finished("cut", runners, -_SLACK)
         found += self._finished("cut", runners)
         known = {patch.core: patch for patch in found if self._is_elsewhere(patch, least)}
 
-        def widen(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def widen(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, resp = self._cell(region)
             one, other = (region.index(j) for j in core)
             shared = resp.copy()
@@ -278,7 +264,7 @@ class Scout:
         one, is more than one merge and one split can mend.
         """
 
-        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[_Runner]:
+        def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, _ = self._cell(region)
             if len(cell.mass) < 2 * len(region):
                 return []
@@ -305,17 +291,17 @@ class Scout:
     ) -> list[Patch]:
         """Patches that must gain ``least`` by themselves."""
         found, runners = self._begun(kind, targets, begin)
-        for number, heat in enumerate(_HEATS[:3], start=1):
-            runners = _raced(self._partial, runners, heat=heat)
+        for number, heat in enumerate(HEATS[:3], start=1):
+            runners = raced(self._partial, runners, heat=heat)
             found += self._finished(kind, runners, least - _SLACK / number**2)
-        return _ranked(found + self._finished(kind, runners))
+        return ranked(found + self._finished(kind, runners))
 
     def _begun(
         self, kind: str, targets: Iterable[_Target], begin: _Begin
-    ) -> tuple[list[Patch], list[_Runner]]:
+    ) -> tuple[list[Patch], list[Runner]]:
         """Patches for the targets that memory holds, runners for the others."""
         found: list[Patch] = []
-        runners: list[_Runner] = []
+        runners: list[Runner] = []
         for core, region in targets:
             now = region, self.versions(region)
             then, patch = self._known.get((kind, core), (None, None))
@@ -327,7 +313,7 @@ class Scout:
                 found.append(patch)
         return found, runners
 
-    def _finished(self, kind: str, runners: list[_Runner], least: float = np.inf) -> list[Patch]:
+    def _finished(self, kind: str, runners: list[Runner], least: float = np.inf) -> list[Patch]:
         """Take out the runners that cannot gain ``least``, as patches that memory keeps."""
         done = [runner for runner in runners if not runner.limit > least]
         runners[:] = [runner for runner in runners if runner.limit > least]
@@ -344,11 +330,11 @@ class Scout:
         numbers: tuple[int, ...],
         cell: Cell,
         shared: Array,
-    ) -> _Runner:
+    ) -> Runner:
         # A component that is added is expected like the one it is split from.
         expected = [core[-1] if number == FREE else number for number in numbers]
         group = self._partial.group(cell, expected, shared)
-        return _Runner(core, region, numbers, self._worth(region, cell), group)
+        return Runner(core, region, numbers, self._worth(region, cell), group)
 
     def _worth(self, region: tuple[int, ...], cell: Cell) -> float:
         """What the components are worth on their rows as they are."""
@@ -375,37 +361,3 @@ class Scout:
                 region.update(self._assignment.neighbours(component, _ADAPTING[len(core)]))
             targets.append((core, tuple(sorted(region))))
         return targets
-
-
-def _raced(partial: PartialEM, runners: list[_Runner], *, heat: int) -> list[_Runner]:
-    """The runners after ``heat`` more steps: of each core the one that is heading highest."""
-    gains = []
-    for steps in (heat - 2, 1, 1)[-heat:]:
-        partial.climb([runner.group for runner in runners], steps)
-        gains.append([runner.gain for runner in runners])
-    best: dict[tuple[int, ...], _Runner] = {}
-    for index, runner in enumerate(runners):
-        runner.limit = _limit([values[index] for values in gains])
-        known = best.get(runner.core)
-        if np.isfinite(runner.gain) and (known is None or runner.limit > known.limit):
-            best[runner.core] = runner
-    return list(best.values())
-
-
-def _limit(gains: Sequence[float]) -> float:
-    """Where a climb is heading, if its steps go on shrinking as they do."""
-    if len(gains) < 3:
-        return gains[-1]
-    before, step = gains[-2] - gains[-3], gains[-1] - gains[-2]
-    if not (np.isfinite(before) and before > 0.0 and step > 0.0):
-        return gains[-1]
-    ratio = min(step / before, 0.9)
-    return gains[-1] + step * ratio / (1.0 - ratio)
-
-
-def _highest(patches: list[Patch], runners: list[_Runner]) -> float:
-    return max([p.limit for p in patches] + [r.limit for r in runners], default=0.0)
-
-
-def _ranked(patches: list[Patch]) -> list[Patch]:
-    return sorted(patches, key=lambda patch: -patch.gain)

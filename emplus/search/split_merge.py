@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 
 from emplus.engine.loop import Engine
+from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
-from emplus.errors import ArgumentError, UnknownNameError
+from emplus.errors import ArgumentError, FitError, UnknownNameError
 from emplus.search.base import Budget, Draw, Search
 from emplus.search.fit import Fit
 from emplus.search.local_moves import COARSE, LocalSplitMerge
-from emplus.search.restarts import Restarts
+from emplus.search.restarts import Restarts, check_starts, joined
+from emplus.search.ueda import UedaSplitMerge, regularized
 from emplus.search.walk import Walk, loosened
 
 __all__ = ["SplitMerge"]
 
 _VARIANTS = ("local", "ueda")
+
+# Starts where there are too few components for a triple.
+_STARTS = 5
 
 
 @final
@@ -31,25 +37,85 @@ class SplitMerge:
     variant : {'local', 'ueda'}
         ``local`` prices merges, splits and new cuts by partial EM on the rows they concern, makes
         many moves at once, and then looks for the best single ones; ``ueda`` is the algorithm of
-        Ueda, Nakano, Ghahramani & Hinton (2000).
+        Ueda, Nakano, Ghahramani & Hinton (2000), see `UedaSplitMerge`.
     first : Search
         Where it starts from: plain EM from one start by default, any other search.
     budget : Budget
+    max_candidates : int
+        ``ueda`` ends when so many candidates in a row have failed: their C_max.
+    regularization : float, optional
+        ``ueda`` only: their lambda, which makes the M step Sigma_j = (S_j + lambda I) / (n_j + 1),
+        equation (20), in squared units of the data, in place of the problem's own prior. The
+        objective is then the one that belongs to it.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such variant.
+    ArgumentError
+        If max_candidates is below 1, or the regularization is not positive and finite, does not go
+        with the variant, or (when called) not with the family.
+
+    Notes
+    -----
+    With one component there is nothing to move and this is the first search alone. With two there
+    is no triple: where the first search draws fewer than five starts, others are tried up to that
+    number by short runs, the best of them carried on; ``local`` then still cuts the two anew.
+
+    Examples
+    --------
+    >>> SplitMerge("ueda", regularization=0.1).max_candidates
+    5
     """
 
     variant: str = "local"
     first: Search = field(default_factory=Restarts)
     budget: Budget = field(default_factory=Budget)
+    max_candidates: int = 5
+    regularization: float | None = None
 
     def __post_init__(self) -> None:
         if self.variant not in _VARIANTS:
             raise UnknownNameError("variant of split-and-merge", self.variant, _VARIANTS)
+        check_starts("max_candidates", self.max_candidates)
+        value: object = self.regularization
+        if value is None:
+            return
+        if not isinstance(value, int | float) or not 0.0 < value < math.inf:
+            raise ArgumentError(f"A regularization must be positive and finite; it is {value!r}.")
+        if self.variant != "ueda":
+            raise ArgumentError("A regularization goes with the variant 'ueda' only.")
 
     def __call__(
         self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator
     ) -> Fit:
         """Search from where the first search ends; see `Search`."""
-        fit = self.first(loosened(engine, COARSE), problem, draw, rng)
+        if self.regularization is not None:
+            problem = regularized(problem, self.regularization)
+        local = self.variant == "local"
+        coarse = loosened(engine, COARSE) if local else engine
+        fit = self._first(coarse, problem, draw, rng)
         walk = Walk(engine, problem, fit, self.budget)
-        LocalSplitMerge(walk, rng).run()
-        return walk.result()
+        k = fit.mixture.n_components
+
+        def explore() -> None:
+            if local and k > 1:
+                LocalSplitMerge(walk, rng).run()
+            elif local and not walk.interrupted:
+                walk.settle()
+            elif k > 2 and walk.goes_on():
+                UedaSplitMerge(walk, rng, self.max_candidates).run()
+
+        return walk.explored(explore)
+
+    def _first(self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator) -> Fit:
+        first = self.first
+        fit = first(engine, problem, draw, rng)
+        further = _STARTS - first.n_init if isinstance(first, Restarts) else 0
+        stopped = fit.outcome is Outcome.INTERRUPTED or not self.budget.allows(0.0, 0.0, 0)
+        if fit.mixture.n_components != 2 or further < 1 or stopped:
+            return fit
+        try:
+            return joined(fit, Restarts(further, carried=1)(engine, problem, draw, rng))
+        except FitError:
+            return fit

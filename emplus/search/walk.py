@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -89,7 +90,8 @@ class Walk:
         return self._record(move, climb, gain, accepted=gain > least)
 
     def reject(self, move: Move, gain: float) -> None:
-        """Write down a candidate that was given up before EM on all rows."""
+        """Write down a candidate that was given up before EM on all rows; it counts as a move."""
+        self._moves += 1
         self._record(move, None, gain, accepted=False)
 
     def settle(self) -> bool:
@@ -144,6 +146,14 @@ class Walk:
         if climb is not None and climb.outcome is Outcome.INTERRUPTED:
             self.outcome = Outcome.INTERRUPTED
         return accepted
+
+    def explored(self, explore: Callable[[], None]) -> Fit:
+        """The result after exploring, or after as much of it as a person let happen."""
+        try:
+            explore()
+        except KeyboardInterrupt:
+            self.outcome = Outcome.INTERRUPTED
+        return self.result()
 
     def result(self) -> Fit:
         """The best fit with the whole record."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import warnings
+from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from emplus.data.base import Array, Source
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.problem import Problem
 from emplus.families.base import Family
-from emplus.numerics.threads import single_threaded
 from emplus.starts.base import hard_responsibilities, standardized
+from emplus.starts.centres import nearest
 
 __all__ = ["calibrated_prior"]
 
@@ -29,6 +29,13 @@ _ROWS_A_COLUMN = 10
 _LLOYD_ITERATIONS = 10
 _EM_ITERATIONS = 5
 
+# Differences that rounding may make. A row this near to where its cell is cut, in standard
+# deviations of the cell, counts as lying on the border, and numbers this near to each other, as a
+# part of them, as equal. Otherwise the units of a column or the order of the rows would decide
+# where values are round numbers.
+_BORDER = 1e-6
+_EQUAL = 1e-9
+
 # Phantom rows: the most, the least, and the nats a row that they may cost.
 _STRENGTHS = tuple(2.0**-power for power in range(11))
 _ALLOWED = 3e-4
@@ -39,15 +46,18 @@ def calibrated_prior(
 ) -> Any:
     """The family's prior of phantom rows that are spread like those of a typical component.
 
-    The rows are cut into ``n_components`` cells: the cell with the largest sum of squares is cut
-    at its mean across its widest column, again and again (Su & Dy 2007), and some iterations of
-    k-means follow. Nothing in it is random. A column's variance within a typical component is the
-    weighted median over the cells, which a few cells over two clusters do not move.
+    The rows are cut into ``n_components`` cells, as Su & Dy (2007) start k-means: one cell is cut
+    in two across one column, again and again, where it saves most of the sum of squares; some
+    iterations of k-means follow. Nothing in it is random. A column's variance within a typical
+    component is the weighted median over the cells, which a few cells over two clusters do not
+    move.
 
     Parameters
     ----------
     family : Family
     source : Source
+        Rows (n, d). A row of weight 2 counts as two rows, and where no more rows are given than are
+        looked at, neither their order nor the units of the columns matter.
     n_components : int
     strength : float, optional
         Number of phantom rows. Where it is not given, it is one, or less, down to 0.001, where
@@ -55,88 +65,178 @@ def calibrated_prior(
         cost them more than 3e-4 nats a row. It is found after some iterations of EM
         on the cells.
 
+    Returns
+    -------
+    object
+        What the family makes of ``Family.default_prior``; always proper, except for strength 0.
+
     Notes
     -----
-    Cost: a dozen passes over no more than max(4,000, 100 k, 10 k (d + 1)) rows.
+    Cost: ten iterations of k-means and at most a dozen passes of EM, over no more than
+    max(4,000, 100 k, 10 k (d + 1)) rows spread evenly over the data.
+
+    Examples
+    --------
+    >>> from emplus.data.memory import ArraySource
+    >>> from emplus.families.gaussian import Gaussian
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat([[0.0], [20.0]], 500, axis=0) + rng.standard_normal((1000, 1))
+    >>> prior = calibrated_prior(Gaussian(), ArraySource(X), n_components=2)
+    >>> prior.strength, prior.variances.round(1).tolist()
+    (1.0, [0.9])
     """
     moments = source.moments(full=family.needs_full_scatter)
     if strength == 0.0:
         return family.default_prior(moments, 0.0)
-    d = source.n_features
-    a_component = max(_ROWS_A_COMPONENT, _ROWS_A_COLUMN * (d + 1))
-    step = max(1, -(-source.n_rows // max(_LEAST_ROWS, a_component * n_components)))
-    rows = np.arange(0, source.n_rows, step)
+    needed = n_components * _ROWS_A_COLUMN * (source.n_features + 1)
+    most = max(_LEAST_ROWS, _ROWS_A_COMPONENT * n_components, needed)
+    rows = _spread(source.n_rows, most)
+    rows_each = max(1, round(source.n_rows / len(rows)))
     X, weight = source.take(rows)
     weight = np.ones(len(X)) if weight is None else weight.astype(np.float64)
-    whole = Problem(family, source, None)
-    points = standardized(whole, X)
+    if not weight.all():
+        present = weight > 0
+        rows, X, weight = rows[present], X[present], weight[present]
+    points = standardized(Problem(family, source, None), X)
     labels = _cells(points, weight, n_components)
     typical = _typical_variances(points, weight, labels) * moments.variance
     if strength is not None:
         return family.default_prior(moments, strength, typical)
-    if len(X) < _ROWS_A_COLUMN * (d + 1) * n_components:
-        # Too few rows to know the shape of any component: the typical one is all there is.
-        return family.default_prior(moments, _STRENGTHS[0], typical)
+    # Rows of weight 2 count twice, but rows whose weights sum to 1 are not one row.
+    if max(source.n_rows, source.total_weight) < needed:
+        # Too few to know the shape of any component: the typical one is all there is.
+        most_phantoms = min(_STRENGTHS[0], source.total_weight / n_components)
+        return family.default_prior(moments, most_phantoms, typical)
     priors = [family.default_prior(moments, strength, typical) for strength in _STRENGTHS]
-    some = source if step == 1 else source.subset(rows)
+    some = source if len(rows) == source.n_rows else source.subset(rows)
     resp = hard_responsibilities(labels, weight, n_components)
-    return _affordable(Problem(family, some, priors[-1]), priors, X, resp, float(step))
+    return _affordable(Problem(family, some, priors[-1]), priors, X, resp, rows_each)
 
 
-def _affordable(
-    problem: Problem, priors: list[Any], X: Array, resp: Array, rows_each: float
-) -> Any:
-    """The first of the priors that costs what is allowed; each row stands for ``rows_each``."""
+def _spread(n_rows: int, most: int) -> NDArray[np.intp]:
+    """About so many of the rows, in rising order; all where there are not twice as many."""
+    if n_rows <= 2 * most:
+        return np.arange(n_rows)
+    # Multiples of the golden ratio fill the unit interval evenly and without a period: rows that
+    # come in turns, as of several instruments, are all met.
+    places = np.arange(most) * (0.5 * (np.sqrt(5.0) - 1.0)) % 1.0
+    return np.unique((places * n_rows).astype(np.intp))
+
+
+def _affordable(problem: Problem, priors: list[Any], X: Array, resp: Array, rows_each: int) -> Any:
+    """The strongest of the priors that costs what is allowed; a row stands for ``rows_each``."""
     start = problem.estimate(X, resp)
     state = Engine(stopping=Stopping(-np.inf, _EM_ITERATIONS)).climb(problem, start).state
-    statistics = state.statistics
-    for _ in range(int(np.log2(rows_each))):
-        statistics = statistics + statistics
-    free = Problem(problem.family, problem.source, priors[-1])
-    best = free.evaluate(free.maximize(statistics)).log_likelihood
-    for prior in priors[:-1]:
-        believing = Problem(problem.family, problem.source, prior)
-        reached = believing.evaluate(believing.maximize(statistics)).log_likelihood
-        if best - reached <= _ALLOWED * problem.source.total_weight:
-            return prior
-    return priors[-1]
+    statistics = _repeated(state.statistics, rows_each)
+
+    def reached(prior: Any) -> float:
+        believing = replace(problem, prior=prior)
+        return believing.evaluate(believing.maximize(statistics)).log_likelihood
+
+    least = reached(priors[-1]) - _ALLOWED * problem.source.total_weight
+    if reached(priors[0]) >= least:
+        return priors[0]
+    # What is too dear and what is affordable: the weaker, the cheaper.
+    dear, cheap = 0, len(priors) - 1
+    while cheap - dear > 1:
+        middle = (dear + cheap) // 2
+        if reached(priors[middle]) >= least:
+            cheap = middle
+        else:
+            dear = middle
+    return priors[cheap]
+
+
+def _repeated(statistics: Any, times: int) -> Any:
+    """The statistics of as many copies of the rows, by doubling."""
+    total = statistics
+    for digit in f"{times:b}"[1:]:
+        total = total + total
+        if digit == "1":
+            total = total + statistics
+    return total
 
 
 def _cells(points: Array, weight: Array, k: int) -> NDArray[np.intp]:
+    """Labels (n,) of up to k cells, settled by Lloyd's iterations."""
     centres = _divided(points, weight, k)
     if len(centres) == 1:
         return np.zeros(len(points), dtype=np.intp)
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    with single_threaded(), warnings.catch_warnings():
-        # It may stop before it has settled, and distinct rows may be fewer than cells.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        lloyd = KMeans(len(centres), init=centres, n_init=1, max_iter=_LLOYD_ITERATIONS)
-        labels: NDArray[np.intp] = lloyd.fit(points, sample_weight=weight).labels_.astype(np.intp)
+    labels = nearest(points, centres)
+    for _ in range(_LLOYD_ITERATIONS):
+        mass = np.bincount(labels, weight, len(centres))
+        held = mass > 0  # A cell that has lost its rows stays where it is.
+        for a, values in enumerate(points.T):
+            centres[held, a] = np.bincount(labels, weight * values, len(centres))[held]
+        centres[held] /= mass[held, None]
+        before, labels = labels, nearest(points, centres)
+        if np.array_equal(before, labels):
+            break
     return labels
 
 
 def _divided(points: Array, weight: Array, k: int) -> Array:
-    """Centres of up to k cells, each cut from a larger one at its mean."""
+    """Centres of up to k cells, each cut off from the one where that saves most squares."""
     order = count()
+    # The next to be cut comes first; of those that differ by rounding, the one made first.
+    cells: list[tuple[float, int, _Part]] = []
 
-    def cell(rows: NDArray[np.intp]) -> tuple[float, int, NDArray[np.intp], Array, int]:
-        share = weight[rows]
-        mean = share @ points[rows] / share.sum()
-        squares = share @ (points[rows] - mean) ** 2
-        widest = int(squares.argmax())
-        return -float(squares[widest]), next(order), rows, mean, widest
+    def push(rows: NDArray[np.intp]) -> None:
+        part = _Part.of(points[rows], weight[rows], rows)
+        heapq.heappush(cells, (-float(f"{part.saved:.8e}"), next(order), part))
 
-    cells = [cell(np.arange(len(points)))]
+    push(np.arange(len(points)))
     while len(cells) < k and cells[0][0] < 0.0:
-        _, _, rows, mean, widest = heapq.heappop(cells)
-        low = points[rows, widest] <= mean[widest]
-        # Values that differ in the last place only may all lie on one side of their mean.
-        parts = (rows[low], rows[~low]) if low.any() and not low.all() else (rows[:1], rows[1:])
-        for part in parts:
-            heapq.heappush(cells, cell(part))
-    return np.array([mean for _, _, _, mean, _ in cells])
+        _, _, part = heapq.heappop(cells)
+        for half in (part.rows[part.low], part.rows[~part.low]):
+            push(half)
+    return np.array([part.mean for _, _, part in cells])
+
+
+class _Part(NamedTuple):
+    """Rows of a cell, their mean, which of them to cut off, and the squares that it would save."""
+
+    rows: NDArray[np.intp]
+    mean: Array
+    low: NDArray[np.bool_]
+    saved: float
+
+    @classmethod
+    def of(cls, points: Array, weight: Array, rows: NDArray[np.intp]) -> _Part:
+        """The cut across the column that would save most if it were cut at its mean."""
+        mass = weight.sum()
+        mean = points[0] + weight @ (points - points[0]) / mass
+        deviations = points - mean
+        border = _BORDER * np.sqrt(weight @ deviations**2 / mass)
+        above = deviations > border
+        saved = _saved(weight @ np.where(above, deviations, 0.0), weight @ above, mass)
+        column = int(np.argmax(saved >= (1.0 - _EQUAL) * saved.max()))
+        return cls(rows, mean, *_cut(deviations[:, column], weight, float(border[column])))
+
+
+def _saved(first: Array, part: Array, mass: float) -> Array:
+    """Squares about the mean less those about the means of two parts.
+
+    ``first`` is one part's sum about the common mean, ``part`` its mass.
+    """
+    rest = mass - part
+    whole = (part <= 0.0) | (rest <= _EQUAL * mass)
+    part, rest = np.where(whole, 1.0, part), np.where(whole, 1.0, rest)
+    saved: Array = np.where(whole, 0.0, first**2 * (1.0 / part + 1.0 / rest))
+    return saved
+
+
+def _cut(values: Array, weight: Array, border: float) -> tuple[NDArray[np.bool_], float]:
+    """The best cut of values (b,) about their mean in two: the lower side, and what it saves."""
+    order = values.argsort(kind="stable")
+    ascending, mass = values[order], np.cumsum(weight[order])
+    saved = _saved(np.cumsum(weight[order] * ascending)[:-1], mass[:-1], mass[-1])
+    # Values that differ in the last place only are not told apart.
+    saved[np.diff(ascending) <= border] = 0.0
+    if not saved.any():
+        return np.ones(len(values), dtype=bool), 0.0
+    place = int(np.argmax(saved >= (1.0 - _EQUAL) * saved.max()))
+    return values <= 0.5 * (ascending[place] + ascending[place + 1]), float(saved[place])
 
 
 def _typical_variances(points: Array, weight: Array, labels: NDArray[np.intp]) -> Array:
@@ -149,6 +249,6 @@ def _typical_variances(points: Array, weight: Array, labels: NDArray[np.intp]) -
         variances[:, a] = np.bincount(labels, weight * (values - means[labels]) ** 2) / mass
     order = variances.argsort(axis=0, kind="stable")
     cumulative = np.cumsum(mass[order], axis=0)
-    middle = (cumulative < 0.5 * cumulative[-1]).sum(axis=0)
+    middle = (cumulative < (0.5 - _EQUAL) * cumulative[-1]).sum(axis=0)
     medians: Array = np.take_along_axis(variances, np.take_along_axis(order, middle[None], 0), 0)[0]
     return medians

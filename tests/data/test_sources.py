@@ -96,6 +96,24 @@ def test_counts(make_source: MakeSource) -> None:
 
 
 @every_source
+def test_a_subset_is_a_source_of_its_own(make_source: MakeSource) -> None:
+    X, weight = rows(3000).astype(np.float32), np.arange(3000.0)
+    chosen = np.arange(5, 3000, 7)
+    for given in (weight, None):
+        subset, wanted = (
+            make_source(X, given).subset(chosen),
+            make_source(X[chosen], None if given is None else given[chosen]),
+        )
+        assert (subset.n_rows, subset.n_features) == (len(chosen), 3)
+        assert subset.dtype == np.float32
+        assert subset.total_weight == wanted.total_weight
+        assert_array_equal(subset.map_rows(lambda block: block), X[chosen])
+        one, other = (source.moments(full=True) for source in (subset, wanted))
+        assert_array_equal(one.scatter, other.scatter)
+        assert_array_equal(one.mean, other.mean)
+
+
+@every_source
 def test_an_error_in_a_thread_comes_out(make_source: MakeSource) -> None:
     def fail(block: Block) -> tuple[Array]:
         raise KeyError(block.start)

@@ -46,7 +46,7 @@ def with_value(value: float) -> Array:
 
 @every_family
 def test_says_when_the_iterations_ran_out(case: FamilyCase) -> None:
-    model = case.estimator(3, random_state=0, max_iter=2, tol=0.0)
+    model = case.estimator(3, random_state=0, max_iter=2, tol=0.0, search="em")
     with pytest.warns(ConvergenceWarning, match="After 2 iterations: .*raise max_iter"):
         model.fit(case.rows())
     assert model.converged_ is False
@@ -56,11 +56,23 @@ def test_says_when_the_iterations_ran_out(case: FamilyCase) -> None:
 
 
 @every_family
+def test_a_search_whose_last_climb_ran_out_says_so_too(case: FamilyCase) -> None:
+    model = case.estimator(3, random_state=0, max_iter=1, tol=0.0)
+    with pytest.warns(ConvergenceWarning, match=r"After \d+ iterations: .*raise max_iter"):
+        model.fit(case.rows())
+    assert model.converged_ is False
+
+
+@every_family
 def test_says_nothing_when_all_is_well(case: FamilyCase) -> None:
-    model = case.estimator(3, random_state=0).fit(case.rows())
+    model = case.estimator(3, random_state=0, search="em").fit(case.rows())
     assert model.converged_ is True
     gains = np.diff(model.result_.trace) / 300
     assert gains[-1] <= 1e-6 < gains[:-1].min()
+    # Nor does the default search, whose last climb is to the same tolerance.
+    model = case.estimator(3, random_state=0).fit(case.rows())
+    assert model.converged_ is True
+    assert model.result_.trace[-1] - model.result_.trace[-2] <= 1e-6 * 300
 
 
 def test_an_interrupt_returns_the_best_so_far() -> None:
@@ -213,10 +225,17 @@ BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "k 1e9": ({"n_components": 10**9}, "60 rows cannot hold n_components = 1000000000"),
     "covariance": ({"covariance_type": "ful"}, "did you mean 'full'"),
     "search": ({"search": "emm"}, "did you mean 'em'"),
+    "search split": ({"search": "splitmerge"}, "did you mean 'split_merge'"),
+    "search nothing": ({"search": ""}, "Unknown search ''"),
+    "search joined": ({"search": "em+"}, "Unknown search ''"),
+    "search twice": ({"search": "split_merge+em"}, "'em' draws its own starts"),
+    "search 3": ({"search": 3}, "search=3 is neither a name nor a search"),
     "start": ({"init_params": "kmean"}, "did you mean 'kmeans'"),
     "tol": ({"tol": -1e-3}, "tol=-0.001 must be finite and at least 0"),
     "tol text": ({"tol": "small"}, "tol='small' is not a number"),
     "reg_covar": ({"reg_covar": -1.0}, "reg_covar=-1.0 must be"),
+    "reg_covar name": ({"reg_covar": "aut"}, "Unknown reg_covar 'aut'; did you mean 'auto'"),
+    "reg_covar None": ({"reg_covar": None}, "reg_covar=None is not a number"),
     "reg_covar NaN": ({"reg_covar": np.nan}, "reg_covar=nan must be finite"),
     "max_iter": ({"max_iter": 0}, "max_iter=0 is too small"),
     "n_init": ({"n_init": 0}, "n_init=0 is too small"),

@@ -26,7 +26,7 @@ def expected(problem: Problem, parameters: object, X: Array, resp: Array) -> flo
     k = resp.shape[1]
     mixture = Mixture(problem.family, np.zeros(k), parameters)
     log_prior = problem.family.log_prior(parameters, problem.prior).sum()
-    return float((resp * mixture.log_joint(X)).sum()) + log_prior
+    return float((resp * mixture.log_joint(X)).sum() + log_prior)
 
 
 def maximizer(problem: Problem, X: Array, resp: Array) -> object:

@@ -54,7 +54,8 @@ def test_the_prior_is_a_wishart_density_on_the_precision() -> None:
         covariance = random_covariances("full", 1, d, rng)
         parameters = family.parameters(np.zeros((1, d)), covariance)
         values.append(
-            float(family.log_prior(parameters, prior).sum()) - density.logpdf(np.linalg.inv(covariance[0]))
+            float(family.log_prior(parameters, prior).sum())
+            - density.logpdf(np.linalg.inv(covariance[0]))
         )
     assert_allclose(values, values[0], rtol=1e-9)
 
@@ -137,3 +138,68 @@ def test_spherical_components_stretched_unequally_become_diagonal() -> None:
     )
     assert family.config() == {"covariance_type": "diag"}
     assert_array_equal(parameters.covariances[:, 1], 9.0 * mixture.parameters.covariances)
+
+
+@every_covariance
+def test_an_average_is_that_of_means_and_of_covariances(covariance_type: str) -> None:
+    # Equation (10) of Ueda et al. (2000), for what the components do not share.
+    mixture = random_gaussian(covariance_type, k=3, d=3)
+    share = np.array([0.5, 0.2, 0.3])
+    average = mixture.family.average(mixture.parameters, 4.0 * share)
+    assert_allclose(average.means, share[None] @ mixture.parameters.means)
+    wanted = np.einsum("k,kab->ab", share, full_covariances(mixture))
+    assert_allclose(Gaussian(make_covariance(covariance_type)).full_covariances(average)[0], wanted)
+    # Its factors belong to its covariances.
+    again = mixture.family.unpack(mixture.family.pack(average))
+    assert_allclose(again.factors, average.factors)
+
+
+@every_covariance
+def test_a_perturbation_keeps_the_volume_and_steps_as_far_as_the_radius(
+    covariance_type: str,
+) -> None:
+    mixture = random_gaussian(covariance_type, k=4, d=3)
+    steps = []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        moved = mixture.family.perturb(mixture.parameters, 0.1, rng)
+        steps.append(moved.means - mixture.parameters.means)
+    wanted = full_covariances(mixture)
+    radius = np.linalg.det(wanted) ** (1.0 / 6.0)
+    assert_allclose(np.std(steps, axis=(0, 2)), 0.1 * radius, rtol=0.1)
+    assert np.abs(np.mean(steps, axis=0)).max() < 0.03
+    found = Gaussian(make_covariance(covariance_type)).full_covariances(moved)
+    if covariance_type == "tied":
+        # One matrix for all components is no component's own to change.
+        assert_array_equal(found, wanted)
+    else:
+        assert_allclose(found, radius[:, None, None] ** 2 * np.eye(3), atol=1e-12)
+
+
+@every_covariance
+def test_an_absolute_prior_gives_the_m_step_of_ueda(covariance_type: str) -> None:
+    # Equation (20) of Ueda et al. (2000): (S_j + lambda I) / (n_j + 1).
+    rng = np.random.default_rng(0)
+    X, resp = rng.standard_normal((30, 3)), rng.dirichlet(np.ones(2), size=30)
+    family = Gaussian(make_covariance(covariance_type))
+    prior = family.absolute_prior(1.0, 0.1, 3)
+    free = family.estimate(X, resp, PhantomRows(0.0, np.ones(3)))
+    found = family.full_covariances(family.estimate(X, resp, prior))
+    weight = resp.sum(axis=0)[:, None, None]
+    if covariance_type == "tied":
+        weight = weight.sum()
+    wanted = (weight * family.full_covariances(free) + 0.1 * np.eye(3)) / (weight + 1.0)
+    assert_allclose(found, wanted, rtol=1e-10)
+
+
+@every_covariance
+def test_the_spread_lies_between_a_small_part_of_the_data_and_the_data(
+    covariance_type: str,
+) -> None:
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    family = Gaussian(make_covariance(covariance_type))
+    moments = Moments.of(X)
+    spread = np.array([0.5, 0.0, 7.0]) * X.var(axis=0)
+    prior = family.default_prior(moments, 1.0, spread)
+    assert_allclose(prior.variances, np.array([0.5, 1e-3, 1.0]) * X.var(axis=0))
+    assert_allclose(family.default_prior(moments, 1.0).variances, X.var(axis=0))

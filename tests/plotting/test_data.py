@@ -12,7 +12,6 @@ from scipy.integrate import trapezoid
 from scipy.stats import norm
 
 from emplus import GaussianMixture, Mixture
-from emplus.engine.outcome import Outcome
 from emplus.errors import ArgumentError, DataError
 from emplus.plotting import (
     coverage,
@@ -22,13 +21,11 @@ from emplus.plotting import (
     palette,
     responsibilities_colours,
     scatter,
-    trace,
 )
 from emplus.plotting.geometry import frame, separations
 from emplus.plotting.histogram import resolution
 from emplus.plotting.rows import drawable, thin
 from emplus.plotting.style import PALETTE_SIZE, _seen, darken, oklab, srgb_to_linear
-from emplus.search.fit import Fit, Run
 
 Floats = NDArray[np.float64]
 
@@ -305,54 +302,6 @@ def test_data_far_from_the_origin_fill_their_frame() -> None:
     values = 1e8 + 1e-3 * np.random.default_rng(13).normal(size=99)
     low, high = frame(values, np.ones(1), np.full(1, 1e8), np.full(1, 1e-3))
     assert np.ptp(values) > 0.5 * (high - low)
-
-
-# Trace ---------------------------------------------------------------------------------------
-
-
-def a_run(start: int, outcome: Outcome, objective: float, passes: int) -> Run:
-    return Run(start, outcome, objective, objective, passes - 1, passes, 0.0)
-
-
-def a_fit(values: tuple[float, ...], runs: tuple[Run, ...]) -> Fit:
-    return Fit(
-        mixture=random_mixture(1, 1, seed=0),
-        log_likelihood=values[-1],
-        log_prior=0.0,
-        outcome=Outcome.CONVERGED,
-        n_iter=len(values) - 1,
-        passes=len(values),
-        trace=values,
-        log_likelihoods=values,
-        runs=runs,
-        seconds=0.0,
-        n_rows=3,
-        total_weight=3.0,
-    )
-
-
-def test_trace_has_the_climb_the_gaps_and_the_ends_of_the_other_starts() -> None:
-    runs = (
-        a_run(0, Outcome.ITERATIONS_EXHAUSTED, -7.0, 9),
-        a_run(1, Outcome.CONVERGED, -4.0, 4),
-        a_run(2, Outcome.SINGULAR, 99.0, 2),
-    )
-    data = trace(a_fit((-np.inf, -9.0, -5.0, -4.0), runs))
-    np.testing.assert_array_equal(data.passes, [2, 3, 4])
-    np.testing.assert_array_equal(data.objectives, [-9, -5, -4])
-    np.testing.assert_array_equal(data.gaps, [5, 1, 0])
-    np.testing.assert_array_equal(data.run_passes, [9])
-    np.testing.assert_array_equal(data.run_objectives, [-7])
-    assert (data.n_runs, data.n_failed) == (3, 1)
-
-
-def test_trace_of_an_estimator_ends_at_its_objective() -> None:
-    X = rows_of(random_mixture(2, 2, seed=12), 200)
-    model = GaussianMixture(2, n_init=4, random_state=0).fit(X)
-    data = trace(model.result_)
-    assert data.objectives[-1] == pytest.approx(model.result_.objective)
-    assert len(data.run_passes) == 3
-    assert np.all(np.diff(data.objectives) >= -1e-9 * abs(data.objectives[-1]))
 
 
 # Colours -------------------------------------------------------------------------------------

@@ -23,19 +23,23 @@ from emplus.errors import ArgumentError, DataError
 from emplus.plotting import (
     EXTENSIONS,
     density_1d,
+    draw_costs,
     draw_density,
     draw_gaps,
     draw_pairs,
     draw_scatter,
+    draw_searches,
     draw_trace,
     draw_weights,
     pairs,
     plot_fit,
+    plot_searches,
     plot_trace,
     scatter,
+    searches,
     trace,
 )
-from tests.plotting.examples import blobs, far_and_tight, png_size
+from tests.plotting.examples import a_comparison, blobs, far_and_tight, png_size
 
 # The suite turns warnings into errors, so every test here also says that matplotlib gives none.
 
@@ -206,7 +210,8 @@ def test_what_the_ticks_of_a_panel_leave_out_stands_beside_its_name() -> None:
 
 def test_trace_has_the_climb_and_the_other_ends(ax: Axes) -> None:
     _, X = blobs(3, 2)
-    data = trace(GaussianMixture(3, n_init=4, random_state=0).fit(X).result_)
+    model = GaussianMixture(3, n_init=4, search="em", random_state=0).fit(X)
+    data = trace(model.result_)
     draw_trace(data, ax)
     lines = {str(line.get_label()): line for line in ax.lines}
     np.testing.assert_array_equal(lines["best start"].get_ydata(), data.objectives)
@@ -216,6 +221,78 @@ def test_trace_has_the_climb_and_the_other_ends(ax: Axes) -> None:
     gaps = Figure().subplots()
     draw_gaps(data, gaps)
     np.testing.assert_array_equal(gaps.lines[0].get_ydata(), data.gaps[data.gaps > 0])
+
+
+def test_trace_marks_moves_by_kind_and_rejected_ones(ax: Axes) -> None:
+    _, X = blobs(12, 2, n=600, seed=3)
+    data = trace(GaussianMixture(12, search="random_swap", random_state=0).fit(X).result_)
+    [swaps] = data.accepted
+    draw_trace(data, ax)
+    lines = {str(line.get_label()): line for line in ax.lines}
+    np.testing.assert_array_equal(lines["path to the fit"].get_ydata(), data.objectives)
+    marks = lines[f"swap ({len(swaps.passes)})"]
+    np.testing.assert_array_equal(marks.get_xdata(), swaps.passes)
+    np.testing.assert_array_equal(marks.get_ydata(), swaps.objectives)
+    assert f"tried and rejected ({len(data.rejected.passes)})" in lines
+    [crosses] = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
+    places: Any = crosses.get_offsets()
+    np.testing.assert_array_equal(places[:, 0], np.unique(data.rejected.passes))
+    gaps = Figure().subplots()
+    draw_gaps(data, gaps)
+    [below] = [line for line in gaps.lines if str(line.get_label()).startswith("swap")]
+    np.testing.assert_array_equal(below.get_ydata(), data.objectives.max() - swaps.objectives)
+
+
+def test_searches_have_lanes_with_points_medians_and_hollow_misses(ax: Axes) -> None:
+    data = searches(a_comparison())
+    draw_searches(data, ax)
+    clouds = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
+    for lane, (runs, cloud) in enumerate(zip(data.runs, clouds, strict=True)):
+        across, up = np.asarray(cloud.get_offsets()).T
+        np.testing.assert_array_equal(across, runs.gaps)
+        assert np.all(np.abs(up - lane) < 0.5)
+        faces: Any = cloud.get_facecolor()
+        hollow = np.all(faces == 1.0, axis=1)
+        np.testing.assert_array_equal(np.broadcast_to(hollow, len(runs.gaps)), runs.gaps > 1e-3)
+    medians = [a for a in ax.collections if not isinstance(a, PathCollection)]
+    shown = [a.get_segments()[0][0, 0] for a in medians]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(shown, [0.1, 0.2])
+    words = [text.get_text() for text in ax.get_yticklabels()]
+    assert words == ["em\n1 of 3 at best", "swap\n0 of 2 at best"]
+    left, right = ax.get_xlim()
+    assert left > 0.4
+    assert right < 0.0
+
+
+@pytest.mark.parametrize("cost", ["seconds", "passes"])
+def test_costs_are_drawn_in_the_same_lanes(ax: Axes, cost: str) -> None:
+    data = searches(a_comparison())
+    draw_costs(data, ax, cost)
+    clouds = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
+    for runs, cloud in zip(data.runs, clouds, strict=True):
+        np.testing.assert_array_equal(np.asarray(cloud.get_offsets())[:, 0], getattr(runs, cost))
+    assert ax.get_xscale() == "log"
+    assert ax.get_xlabel() == {"seconds": "seconds", "passes": "EM passes"}[cost]
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_plot_searches_writes_the_same_bits(tmp_path: Path, extension: str) -> None:
+    first = plot_searches(a_comparison(), tmp_path / f"a{extension}")
+    second = plot_searches(a_comparison(), tmp_path / f"b{extension}")
+    assert first.read_bytes() == second.read_bytes()
+    if extension == ".png":
+        assert png_size(first) == (1344, 464)
+
+
+def test_plot_fit_has_the_trace_below_where_moves_led_to_the_fit(tmp_path: Path) -> None:
+    _, X = blobs(12, 2, n=600, seed=3)
+    for search, height in (("em", 832), ("random_swap", 1136)):
+        model = GaussianMixture(12, search=search, random_state=0).fit(X)
+        plot_fit(model, X, tmp_path / "fit.png")
+        assert png_size(tmp_path / "fit.png") == (1152, height)
+    # The mixture alone knows nothing of how it was found.
+    plot_fit(model.mixture_, X, tmp_path / "fit.png")
+    assert png_size(tmp_path / "fit.png") == (1152, 832)
 
 
 def test_numbers_do_not_cover_each_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emplus import GaussianMixture, Mixture
-from emplus.plotting import plot_fit, plot_trace
-from tests.plotting.examples import blobs, far_and_tight, png_size
+from emplus.plotting import plot_fit, plot_searches, plot_trace
+from tests.plotting.examples import a_comparison, a_trial, blobs, far_and_tight, png_size
 
 Floats = NDArray[np.float64]
 
@@ -122,3 +123,26 @@ def test_short_traces_are_drawn(tmp_path: Path, max_iter: int) -> None:
     _, X = blobs(2, 2)
     model = GaussianMixture(1, max_iter=max_iter, tol=0.5, random_state=0).fit(X)
     plot_trace(model.result_, tmp_path / "trace.png")
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        [("em", -40.0)],
+        [("em", -40.0), ("em", -np.inf)],
+        [("em", -np.inf), ("reset", 3.0)],
+        [("em", -1e12), ("em", 1e12)],
+        [("em", -40.0), ("em", -40.0 - 1e-9)],
+        [("$x^{", -40.0), ("\u6f22 + _", -41.0), ("n" * 80, -42.0)],
+        [(f"search {j}", -40.0 - j) for j in range(30)],
+    ],
+)
+@pytest.mark.parametrize("near", [0.0, 1e-3, 10.0])
+def test_any_comparison_is_drawn(
+    tmp_path: Path, totals: list[tuple[str, float]], near: float
+) -> None:
+    trials = tuple(a_trial(name, total, cost=0.0) for name, total in totals)
+    names = tuple(dict.fromkeys(name for name, _ in totals))
+    made = replace(a_comparison(), searches=names, trials=trials, near=near, interrupted=True)
+    plot_searches(made, tmp_path / "searches.png")
+    assert png_size(tmp_path / "searches.png")[0] == 1344

@@ -1,0 +1,85 @@
+"""What tests of searches share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from emplus import Mixture
+from emplus.data.memory import ArraySource
+from emplus.engine.loop import Engine
+from emplus.engine.problem import Problem
+from emplus.search.base import Budget, Draw
+from emplus.search.fit import Fit
+from emplus.search.registry import make_search
+from emplus.starts.registry import make_start
+from tests.cases import SEARCH_NAMES, Array, FamilyCase
+
+# Those that go on from another search's result, within a budget.
+WALKS = tuple(name for name in SEARCH_NAMES if name not in ("em", "restarts"))
+
+
+def drawing(problem: Problem, k: int = 3, start: str = "random_from_data") -> Draw:
+    return lambda rng: make_start(start)(problem, k, rng)
+
+
+def search(
+    name: str,
+    problem: Problem,
+    draw: Draw,
+    n_init: int = 3,
+    seed: int = 0,
+    budget: Budget | None = None,
+    **engine: Any,
+) -> Fit:
+    found = make_search(name, n_init, budget)
+    return found(Engine(**engine), problem, draw, np.random.default_rng(seed))
+
+
+def assert_same_mixture(one: Mixture, other: Mixture) -> None:
+    """To the bit."""
+    assert_array_equal(one.log_weights, other.log_weights)
+    arrays = one.family.pack(one.parameters)
+    for name, array in other.family.pack(other.parameters).items():
+        assert_array_equal(arrays[name], array)
+
+
+def clusters(k: int = 6, each: int = 60, seed: int = 0) -> tuple[Array, Any]:
+    """Round clusters on a grid, far apart, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(k), each)
+    grid = np.array([(8.0 * (j % 3), 8.0 * (j // 3)) for j in range(k)])
+    return grid[labels] + rng.standard_normal((len(labels), 2)), labels
+
+
+def trapped(case: FamilyCase, k: int = 6) -> tuple[Problem, Mixture, Mixture]:
+    """A problem, a start with one component over two clusters and two over one, and a good one."""
+    X, labels = clusters(k)
+    problem = case.problem(X)
+    good = np.eye(k)[labels]
+    bad = good.copy()
+    bad[labels == k - 1, k - 1] = 0.0
+    bad[labels == k - 1, k - 2] = 1.0
+    first = np.flatnonzero(labels == 0)
+    bad[first[::2]] = np.eye(k)[k - 1]
+    return problem, problem.estimate(X, bad), problem.estimate(X, good)
+
+
+class FailingSource:
+    """A source that raises at one of its passes, and counts them."""
+
+    def __init__(self, source: ArraySource, at: float, error: Callable[[], BaseException]):
+        self._source, self._at, self._error = source, at, error
+        self.count = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def reduce(self, function: Any, width: int) -> Any:
+        self.count += 1
+        if self.count - 1 == self._at:
+            raise self._error()
+        return self._source.reduce(function, width)

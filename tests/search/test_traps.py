@@ -1,0 +1,216 @@
+"""Planted traps, and problems too small or too odd for the usual moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emplus.data.memory import ArraySource
+from emplus.engine.loop import Engine, Stopping
+from emplus.errors import FitError
+from emplus.families.gaussian import Gaussian
+from emplus.search.assignment import Sample
+from emplus.search.base import Budget
+from emplus.search.random_swap import RandomSwap
+from emplus.search.registry import make_search
+from emplus.search.relocation import Relocation
+from emplus.search.reset import Reset
+from emplus.search.restarts import Restarts
+from emplus.search.split_merge import SplitMerge
+from tests.cases import (
+    AWKWARD,
+    FAMILY_CASES,
+    Array,
+    FamilyCase,
+    awkward_rows,
+    every_family,
+    every_search,
+    problem_of,
+)
+from tests.search.helpers import clusters, drawing, search, trapped
+
+CASE = FAMILY_CASES[0]
+
+# Moves within which each search repairs one trap among six clusters.
+REPAIRS = {"split_merge": 1, "ueda": 5, "random_swap": 60}
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+@every_family
+def test_one_component_over_two_clusters_and_two_over_one(case: FamilyCase, name: str) -> None:
+    problem, bad, good = trapped(case)
+    top = Engine().climb(problem, good).state.objective
+    stuck = search("em", problem, lambda rng: bad, n_init=1)
+    assert stuck.objective < top - 30.0
+    for seed in range(3):
+        budget = Budget(moves=REPAIRS[name])
+        fit = search(name, problem, lambda rng: bad, n_init=1, seed=seed, budget=budget)
+        assert fit.objective > top - 0.01
+        assert max(c.gain for c in fit.candidates if c.accepted) > 30.0
+
+
+@every_family
+def test_a_component_that_has_nearly_died_out_is_reset(case: FamilyCase) -> None:
+    """Two clusters share a component, and another one holds few rows that lie close together."""
+    if case.family.hold(case.mixture.parameters) is not case.family:
+        pytest.skip("a component as wide as the others does not stay on so few rows")
+    X, labels = clusters(4)
+    clump = np.random.default_rng(1).normal([4.0, 4.0], 0.05, (8, 2))
+    X, labels = np.vstack([X, clump]), np.append(labels, [4] * 8)
+    problem = case.problem(X)
+    resp = np.eye(4)[np.array([0, 1, 2, 2, 3])[labels]]
+    start = problem.estimate(X, resp)
+    stuck = search("em", problem, lambda rng: start, n_init=1)
+    assert stuck.mixture.weights.min() < 1 / 8
+    found = [search("reset", problem, lambda rng: start, n_init=1, seed=s) for s in range(5)]
+    for fit in found:
+        resets = [c for c in fit.candidates if c.kind == "reset"]
+        assert 1 <= len(resets) <= 8
+        assert all(len(c.components) == len(c.components[0]) == 1 for c in resets)
+        assert fit.objective >= stuck.objective
+        assert fit.mixture.n_components == 4
+    assert max(fit.objective for fit in found) > stuck.objective + 30.0
+
+
+def test_reset_leaves_what_is_heavy_enough() -> None:
+    problem, bad, _ = trapped(CASE)
+    fit = Reset(threshold=0.0)(Engine(), problem, lambda rng: bad, np.random.default_rng(0))
+    assert fit.candidates == ()
+    stuck = search("em", problem, lambda rng: bad, n_init=1)
+    every = Reset(threshold=1.0, budget=Budget(moves=9))
+    tried = every(Engine(), problem, lambda rng: bad, np.random.default_rng(0))
+    assert len(tried.candidates) == 9
+    lightest = int(np.argmin(stuck.mixture.weights))
+    assert tried.candidates[0].components == ((lightest,),)
+
+
+@every_family
+def test_a_component_is_put_at_the_rows_around_another(case: FamilyCase) -> None:
+    X, labels = clusters(4)
+    weight = np.random.default_rng(0).uniform(0.0, 2.0, len(X)).round()
+    problem = case.problem(X, weight)
+    mixture = problem.estimate(X, np.eye(4)[labels] * weight[:, None])
+    relocation = Relocation(problem, Sample(problem, 4, np.random.default_rng(0)), 4)
+    row = int(np.flatnonzero((labels == 3) & (weight > 0))[0])
+    moved = relocation.moved(mixture, 1, row)
+    np.testing.assert_allclose(moved.weights.sum(), 1.0)
+    assert moved.weights[1] == pytest.approx(0.25)
+    others = [0, 2, 3]
+    ratio = moved.weights[others] / mixture.weights[others]
+    np.testing.assert_allclose(ratio, ratio[0])
+    # The weighted mean of the nearest rows that hold an eighth of the weight.
+    scale = np.sqrt(problem.moments.variance)
+    order = np.argsort((((X - X[row]) / scale) ** 2).sum(axis=1), kind="stable")
+    order = order[weight[order] > 0]
+    held = np.cumsum(weight[order])
+    near = order[: int(np.argmax(held >= weight.sum() / 8)) + 1]
+    expected = np.average(X[near], axis=0, weights=weight[near])
+    np.testing.assert_allclose(moved.parameters.means[1], expected)
+    np.testing.assert_array_equal(moved.parameters.means[others], mixture.parameters.means[others])
+    rng = np.random.default_rng(1)
+    assert all(weight[relocation.draw(rng)] > 0 for _ in range(200))
+    avoided = np.flatnonzero(labels != 2)
+    assert {int(labels[relocation.draw(rng, avoided)]) for _ in range(50)} == {2}
+    assert weight[relocation.draw(rng, np.arange(len(X)))] > 0
+
+
+@every_search
+@every_family
+@pytest.mark.parametrize("k", [1, 2])
+def test_too_few_components_for_a_triple(case: FamilyCase, search_name: str, k: int) -> None:
+    X, _ = clusters(2)
+    problem = case.problem(X)
+    fit = search(search_name, problem, drawing(problem, k), n_init=1)
+    plain = search("em", problem, drawing(problem, k), n_init=1)
+    assert fit.mixture.n_components == k
+    if k == 1:
+        assert fit.objective == pytest.approx(plain.objective, rel=1e-9)
+        assert all(c.kind == "settle" for c in fit.candidates)
+    else:
+        assert fit.objective >= plain.objective - 0.1
+
+
+@pytest.mark.parametrize("variant", ["local", "ueda"])
+def test_with_two_components_split_and_merge_tries_other_starts(variant: str) -> None:
+    problem = CASE.problem(CASE.rows())
+    rng = np.random.default_rng(0)
+    fit = SplitMerge(variant)(Engine(), problem, drawing(problem, 2), rng)
+    assert [run.start for run in fit.runs if run.short] == [1, 2, 3, 4]
+    assert fit.objective >= max(run.objective for run in fit.runs)
+    assert fit.passes >= sum(run.passes for run in fit.runs)
+    six = SplitMerge(variant, first=Restarts(6))(Engine(), problem, drawing(problem, 2), rng)
+    assert len(six.runs) == 6
+
+
+@every_search
+@every_family
+def test_as_many_components_as_rows_and_more_than_distinct_ones(
+    case: FamilyCase, search_name: str
+) -> None:
+    rows = np.random.default_rng(0).standard_normal((4, 2))
+    for X, k in ((np.repeat(rows, 3, axis=0), 6), (np.vstack([rows, rows + 9.0]), 8)):
+        problem = case.problem(X)
+        fit = search(search_name, problem, drawing(problem, k), n_init=1)
+        assert np.isfinite(fit.objective)
+        assert fit.mixture.n_components == k
+        assert fit.objective == problem.evaluate(fit.mixture).objective
+
+
+@every_search
+@pytest.mark.parametrize("strength", [0.0, 1e-3])
+@pytest.mark.parametrize("X", AWKWARD.values(), ids=list(AWKWARD))
+def test_awkward_rows(X: Array, search_name: str, strength: float) -> None:
+    _survives(CASE, X, search_name, 3, strength, 0)
+
+
+@pytest.mark.parametrize("index", range(len(FAMILY_CASES)))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+@given(X=awkward_rows(), data=st.data())
+def test_rows_of_several_oddities(index: int, X: Array, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from([*REPAIRS, "reset", "annealing", "restarts", "em+annealing"]))
+    k = data.draw(st.integers(1, 5))
+    strength = data.draw(st.sampled_from([0.0, 1e-6, 1e-3, 1.0]))
+    _survives(FAMILY_CASES[index], X, name, k, strength, data.draw(st.integers(0, 9)))
+
+
+def _survives(case: FamilyCase, X: Array, name: str, k: int, strength: float, seed: int) -> None:
+    """A finite fit, or without a prior an error that says why not."""
+    problem = problem_of(case.family, ArraySource(X, None, 1), strength)
+    draw = drawing(problem, k, "k-means++")
+    try:
+        fit = search(name, problem, draw, 1, seed, stopping=Stopping(1e-4, 50))
+    except FitError:
+        assert strength == 0.0
+        return
+    state = problem.evaluate(fit.mixture)
+    assert np.isfinite(fit.objective)
+    assert fit.objective == state.objective
+    assert fit.outcome.usable
+    assert np.isfinite(fit.mixture.weights).all()
+    assert fit.mixture.weights.sum() == pytest.approx(1.0)
+    # Nothing that was kept has made it worse.
+    assert fit.objective >= fit.trace[0] - state.rounding
+
+
+@every_family
+def test_swaps_say_what_they_moved(case: FamilyCase) -> None:
+    problem, bad, _ = trapped(case)
+    swaps = RandomSwap(budget=Budget(moves=12))
+    fit = swaps(Engine(), problem, lambda rng: bad, np.random.default_rng(0))
+    assert [c.kind for c in fit.candidates] == ["swap"] * 12
+    for candidate in fit.candidates:
+        ((removed, near),) = candidate.components
+        assert removed != near
+        assert {removed, near} <= set(range(6))
+        assert candidate.passes > 0
+        # Partial EM promises no more than EM on all rows keeps, but for what was left out.
+        if candidate.accepted:
+            assert candidate.gain > candidate.predicted - 1.0
+    again = make_search("random_swap")
+    default = again(Engine(), problem, lambda rng: bad, np.random.default_rng(0))
+    assert len(default.candidates) == 30
+    assert isinstance(problem.family, Gaussian)
