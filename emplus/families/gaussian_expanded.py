@@ -8,7 +8,6 @@ leaves the rows as they are, which saves copying them where the origin is as goo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -177,7 +176,8 @@ class ExpandedKernel:
 
     def take(self, components: slice | NDArray[np.integer]) -> ExpandedKernel:
         """The same pass for some of the components."""
-        taken = copy(self)
+        taken = object.__new__(type(self))
+        taken.__dict__.update(self.__dict__)
         taken._coefficients = self._coefficients[components]
         return taken
 

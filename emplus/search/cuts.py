@@ -67,7 +67,7 @@ def _whitened(points: Array, mass: Array) -> Array:
 def _most_like_two_heaps(whitened: Array, mass: Array) -> Array:
     """The rows' coordinates (b,) in the direction of smallest kurtosis that was found."""
     share = mass / mass.sum()
-    kurtosis = share @ whitened**4
+    kurtosis = share @ _fourth(whitened)
     axes = np.argsort(kurtosis, kind="stable")[:_AXES]
     directions = np.zeros((whitened.shape[1], len(axes)))
     # Off the axis a little, or the fixed point would not leave it.
@@ -76,14 +76,24 @@ def _most_like_two_heaps(whitened: Array, mass: Array) -> Array:
     directions /= np.linalg.norm(directions, axis=0)
     for _ in range(_STEPS):
         along = whitened @ directions
-        following = whitened.T @ (share[:, None] * along**3) - 3.0 * directions
+        cubed = along * along
+        cubed *= along
+        cubed *= share[:, None]
+        following = whitened.T @ cubed - 3.0 * directions
         length = np.linalg.norm(following, axis=0)
         moving = length > 0
         directions[:, moving] = following[:, moving] / length[moving]
     coordinates = np.column_stack([whitened @ directions, whitened[:, axes[0]]])
-    best = int((share @ coordinates**4).argmin())
+    best = int((share @ _fourth(coordinates)).argmin())
     coordinate: Array = coordinates[:, best]
     return coordinate
+
+
+def _fourth(values: Array) -> Array:
+    """Fourth powers: a general power takes ten times as long as two products."""
+    squares = values * values
+    squares *= squares
+    return squares
 
 
 def _two_means(values: Array, mass: Array) -> NDArray[np.bool_]:

@@ -109,7 +109,8 @@ class LocalSplitMerge:
         scout = self._scout
         cheap = sorted(merges, key=lambda patch: -scout.hope(patch))[:_RELAXED]
         torn = [patch for patch in splits[_RELAXED:] if scout.overlap(patch) > _TORN]
-        torn = sorted(torn, key=lambda patch: -scout.shared(patch))[:_RELAXED]
+        most = min(_RELAXED, 2 + len(splits) // 15)
+        torn = sorted(torn, key=lambda patch: -scout.shared(patch))[:most]
         return cheap, [*splits[:_RELAXED], *torn]
 
     def _batches(self, kind: str, moves: list[_Priced]) -> Iterator[tuple[Move, set[int]]]:
