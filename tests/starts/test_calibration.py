@@ -134,7 +134,7 @@ def test_the_prior_costs_no_more_than_it_promises(name: str) -> None:
     prior = calibrated_prior(family, source, k)
     assert log_likelihood(prior) > log_likelihood(almost_none) - 1e-3
     # It is believed in as far as that allows: where all clusters are alike, a whole row.
-    assert 2.0**-10 <= prior.strength <= 1.0
+    assert 2.0**-13 <= prior.strength <= 1.0
     if name in CLUSTERS and name != "r15":
         assert prior.strength == 1.0
     if name in ANISOTROPIC:
