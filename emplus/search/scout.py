@@ -15,7 +15,7 @@ from emplus.search.cuts import cuts
 from emplus.search.patches import FREE, Patch, merged, patched, split
 from emplus.search.race import HEATS, Runner, highest, raced, ranked
 from emplus.starts.base import hard_responsibilities, standardized
-from emplus.starts.centres import nearest, plus_plus
+from emplus.starts.centres import lloyd, plus_plus
 
 __all__ = ["Scout"]
 
@@ -23,11 +23,16 @@ __all__ = ["Scout"]
 _PARTNERS = 3
 _ADAPTING = {1: 4, 2: 3, 3: 3}
 
-# Components started anew together besides the one they overlap with, the share of its weight that
-# each must hold, and how often they are.
-_RESEEDED = 4
-_OVERLAPPING = 0.02
-_SEEDS = 2
+# Components started anew together, and the share of its weight that each must have in common with
+# the others; iterations of k-means before that; how many groups are looked at, at least.
+_RESEEDED = 10
+_OVERLAPPING = 0.03
+_LLOYD = 8
+_FEW_TORN = 4
+
+# Heats of what is started anew, and the nats by which it may seem to lose after each.
+_RESEED_HEATS = (6, 6, 8)
+_RESEED_SLACKS = (30.0, 8.0, 1.0)
 
 # Nats by which something may seem to lose and still be worked out, and the part of its cost that a
 # removal may yet win back after each heat: neighbours are slow to adapt.
@@ -261,30 +266,53 @@ class Scout:
         """A component and those that overlap with it, started anew on their common rows.
 
         What several components together have got wrong, one over many clusters and some over
-        one, is more than one merge and one split can mend.
+        one, or each over parts of two, is more than one merge and one split can mend. k-means
+        starts from where they are, which tears long components off each other, and from new
+        centres.
         """
 
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
-            cell, _ = self._cell(region)
+            cell, resp = self._cell(region)
             if len(cell.mass) < 2 * len(region):
                 return []
             points = standardized(self._problem, cell.X)
+            weighted = resp.T * cell.mass
+            present = weighted @ points / np.maximum(weighted.sum(axis=1), 1e-300)[:, None]
             runners = []
-            for _ in range(_SEEDS):
-                labels = nearest(points, plus_plus(points, cell.mass, len(region), rng))
-                resp = hard_responsibilities(labels, np.ones(len(labels)), len(region))
-                runners.append(self._runner(core, region, region, cell, resp))
+            for centres in (present, plus_plus(points, cell.mass, len(region), rng)):
+                labels = lloyd(points, cell.mass, centres, _LLOYD)
+                shared = hard_responsibilities(labels, np.ones(len(labels)), len(region))
+                runners.append(self._runner(core, region, region, cell, shared))
             return runners
 
-        overlap = self._assignment.overlap
-        targets = []
-        for j in range(self.mixture.n_components):
-            others = np.argsort(-overlap[j], kind="stable")[:_RESEEDED]
-            others = others[overlap[j, others] > _OVERLAPPING]
-            if len(others) > 1:
-                region = tuple(sorted((j, *map(int, others))))
-                targets.append((region, region))
-        return self._raced_alone("reseed", list(dict.fromkeys(targets)), begin, least)
+        found, runners = self._begun("reseed", self._torn_regions(), begin)
+        for heat, slack in zip(_RESEED_HEATS, _RESEED_SLACKS, strict=True):
+            runners = raced(self._partial, runners, heat=heat)
+            found += self._finished("reseed", runners, least - slack)
+        return ranked(found + self._finished("reseed", runners))
+
+    def _torn_regions(self) -> list[_Target]:
+        """Groups grown about the components that have most weight in common with others.
+
+        Each takes in what has most weight in common with it already, so that a group whose parts lie
+        across each other's clusters comes together.
+        """
+        weight = self._assignment.weight
+        common = self._assignment.overlap * weight[:, None]
+        regions = []
+        most = max(_FEW_TORN, len(weight) // 5)
+        for seed in np.argsort(-common.sum(axis=1), kind="stable")[:most]:
+            region, bond = [int(seed)], common[seed].copy()
+            while len(region) < min(_RESEEDED, len(weight) - 1):
+                bond[region] = 0.0
+                nearest = int(bond.argmax())
+                if bond[nearest] <= _OVERLAPPING * weight[nearest]:
+                    break
+                region.append(nearest)
+                bond += common[nearest]
+            if len(region) > 2:
+                regions.append(tuple(sorted(region)))
+        return [(region, region) for region in dict.fromkeys(regions)]
 
     def _raced_alone(
         self, kind: str, targets: Iterable[_Target], begin: _Begin, least: float

@@ -81,8 +81,7 @@ class Walk:
     def consider(self, move: Move, *, least: float = 0.0, tol: float | None = None) -> bool:
         """Climb from a move; go on from there if it gains more than ``least`` nats.
 
-        With ``tol`` the climb is a coarse one, and carried on to the engine's own tolerance
-        only where the first part of it came near.
+        With ``tol`` the climb is a coarse one, to at least that tolerance in nats a row.
         """
         self._moves += 1
         climb = self._climb(move.mixture, tol)

@@ -14,7 +14,15 @@ from emplus.mixture import Mixture
 from emplus.numerics.threads import single_threaded
 from emplus.starts.base import chosen_rows, hard_responsibilities, standardized
 
-__all__ = ["KMeans", "KMeansPlusPlus", "RandomRows", "from_centres", "nearest", "plus_plus"]
+__all__ = [
+    "KMeans",
+    "KMeansPlusPlus",
+    "RandomRows",
+    "from_centres",
+    "lloyd",
+    "nearest",
+    "plus_plus",
+]
 
 # Numbers in the distances of one block of rows to all centres.
 _DISTANCES_AT_ONCE = 1 << 18
@@ -117,6 +125,22 @@ def plus_plus(points: Array, weight: Array, k: int, rng: np.random.Generator) ->
         best = int(np.argmin(candidates @ weight))
         centres[index], distances = points[drawn[best]], candidates[best]
     return centres
+
+
+def lloyd(points: Array, weight: Array, centres: Array, iterations: int) -> NDArray[np.intp]:
+    """Labels (n,) of the points after some iterations of k-means; O(n k d) each.
+
+    A centre that loses all its points stays where it is.
+    """
+    centres = centres.copy()
+    for _ in range(iterations):
+        labels = nearest(points, centres)
+        mass = np.bincount(labels, weight, minlength=len(centres))
+        held = mass > 0
+        for a, values in enumerate(points.T):
+            sums = np.bincount(labels, weight * values, minlength=len(centres))
+            centres[held, a] = sums[held] / mass[held]
+    return nearest(points, centres)
 
 
 def _squared_distances(points: Array, centres: Array) -> Array:
