@@ -294,8 +294,8 @@ class Scout:
     def _torn_regions(self) -> list[_Target]:
         """Groups grown about the components that have most weight in common with others.
 
-        Each takes in what has most weight in common with it already, so that a group whose parts lie
-        across each other's clusters comes together.
+        Each takes in what has most weight in common with it already, so that a group whose parts
+        lie across each other's clusters comes together.
         """
         weight = self._assignment.weight
         common = self._assignment.overlap * weight[:, None]
