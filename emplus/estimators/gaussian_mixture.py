@@ -49,7 +49,7 @@ class GaussianMixture(MixtureEstimator):
         with S_j the component's scatter and V the variances within a typical component, and the
         prior's density is part of the objective, which therefore never falls. It follows the
         units of each column; in scikit-learn the number is an absolute variance added outside the
-        objective. 'auto' is one row, or less where components differ so much that it would cost
+        objective. 'auto' is two rows, or less where components differ so much that it would cost
         them more than 3e-4 nats a row; ``prior_`` tells. 0 is maximum likelihood, where a component
         may collapse and its start then counts as failed.
     max_iter : int, default=1000

@@ -37,7 +37,7 @@ _BORDER = 1e-6
 _EQUAL = 1e-9
 
 # Phantom rows: the most, the least, and the nats a row that they may cost.
-_STRENGTHS = tuple(2.0**-power for power in range(14))
+_STRENGTHS = tuple(2.0**-power for power in range(-1, 14))
 _ALLOWED = 3e-4
 
 
@@ -60,7 +60,7 @@ def calibrated_prior(
         looked at, neither their order nor the units of the columns matter.
     n_components : int
     strength : float, optional
-        Number of phantom rows. Where it is not given, it is one, or less, down to 0.0001, where
+        Number of phantom rows. Where it is not given, it is two, or less, down to 0.0001, where
         components differ so much from each other in size or shape that the prior would
         cost them more than 3e-4 nats a row. It is found after some iterations of EM
         on the cells.
@@ -83,7 +83,7 @@ def calibrated_prior(
     >>> X = np.repeat([[0.0], [20.0]], 500, axis=0) + rng.standard_normal((1000, 1))
     >>> prior = calibrated_prior(Gaussian(), ArraySource(X), n_components=2)
     >>> prior.strength, prior.variances.round(1).tolist()
-    (1.0, [0.9])
+    (2.0, [0.9])
     """
     moments = source.moments(full=family.needs_full_scatter)
     if strength == 0.0:

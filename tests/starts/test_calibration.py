@@ -134,9 +134,9 @@ def test_the_prior_costs_no_more_than_it_promises(name: str) -> None:
     prior = calibrated_prior(family, source, k)
     assert log_likelihood(prior) > log_likelihood(almost_none) - 1e-3
     # It is believed in as far as that allows: where all clusters are alike, a whole row.
-    assert 2.0**-13 <= prior.strength <= 1.0
+    assert 2.0**-13 <= prior.strength <= 2.0
     if name in CLUSTERS and name != "r15":
-        assert prior.strength == 1.0
+        assert prior.strength == 2.0
     if name in ANISOTROPIC:
         assert prior.strength < 0.1
 
@@ -233,7 +233,7 @@ def test_awkward_rows_give_a_proper_prior(
 def assert_proper(prior: Any, strength: float | None = None) -> None:
     assert np.isfinite(prior.variances).all()
     assert (prior.variances > 0).all()
-    assert 0 < prior.strength <= 1
+    assert 0 < prior.strength <= 2
     assert strength is None or prior.strength == strength
 
 
