@@ -61,7 +61,8 @@ def assert_rises(case: FamilyCase, X: Array, k: int, seed: int, **arguments: obj
     begins = [candidate.start for candidate in result.candidates.accepted]
     steps = np.delete(np.diff(result.trace), np.array(begins, dtype=int) - 1)
     ends = [*(result.trace[begin - 1] for begin in begins), result.trace[-1]]
-    assert np.diff(ends).min(initial=0.0) >= 0.0
+    # The last step of a climb may have lost what is rounding; the one before it is kept then.
+    assert np.diff(ends).min(initial=0.0) >= -1e-9 * len(X)
     # How many nats a row rounding may take: rows in float32 are known to 6e-8 of themselves.
     slack = 1e-8 if X.dtype == np.float64 else 2e-2
     assert steps.min(initial=0.0) >= -slack * len(X)
