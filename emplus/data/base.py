@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from emplus.numerics.moments import Moments
 __all__ = ["Array", "Block", "Source"]
 
 Array = NDArray[np.floating]
+
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -57,11 +59,14 @@ class Source(Protocol):
     def map_rows(self, function: Callable[[Array], Array]) -> Array:
         """``function`` of each block of rows, its answers (b, ...) in the order of the rows."""
 
+    def each(self, function: Callable[[int], T], count: int) -> Iterator[T]:
+        """``function`` of 0 .. count - 1, side by side where there are workers, in that order."""
+
     def moments(self, *, full: bool) -> Moments:
         """Weighted moments of all rows, taken once."""
 
-    def take(self, rows: NDArray[np.integer]) -> tuple[Array, Array | None]:
-        """Some of the rows and their weights."""
+    def take(self, rows: NDArray[np.integer] | slice) -> tuple[Array, Array | None]:
+        """Some of the rows and their weights; not to be written to, as a slice is no copy."""
 
     def subset(self, rows: NDArray[np.integer]) -> Source:
         """A source of some of the rows, in memory."""

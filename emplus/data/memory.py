@@ -93,7 +93,7 @@ class ArraySource:
             blocks = range(index * per_chunk, last)
             return _sum(function(self._block(b * rows, rows)) for b in blocks)
 
-        return _sum(self._each(chunk, -(-n_blocks // per_chunk)))
+        return _sum(self.each(chunk, -(-n_blocks // per_chunk)))
 
     def map_rows(self, function: Callable[[Array], Array]) -> Array:
         """``function`` of each block of rows, its answers in the order of the rows."""
@@ -102,7 +102,7 @@ class ArraySource:
         def part(index: int) -> Array:
             return function(self._X[starts[index] : starts[index] + _LONGEST])
 
-        return np.concatenate(list(self._each(part, len(starts))))
+        return np.concatenate(list(self.each(part, len(starts))))
 
     def moments(self, *, full: bool) -> Moments:
         """Weighted moments of all rows; with ``full`` the scatter of all pairs of columns."""
@@ -124,10 +124,10 @@ class ArraySource:
             block = self._block(starts[index], rows)
             return Moments.of(block.X, block.weight, full=full)
 
-        return reduce(add, self._each(part, len(starts)))
+        return reduce(add, self.each(part, len(starts)))
 
-    def take(self, rows: NDArray[np.integer]) -> tuple[Array, Array | None]:
-        """Some of the rows and their weights."""
+    def take(self, rows: NDArray[np.integer] | slice) -> tuple[Array, Array | None]:
+        """Some of the rows and their weights; a slice gives views."""
         return self._X[rows], None if self._weight is None else self._weight[rows]
 
     def subset(self, rows: NDArray[np.integer]) -> ArraySource:
@@ -146,7 +146,8 @@ class ArraySource:
         # A power of two, so that a slightly wider function does not shift every block's edge.
         return min(_LONGEST, max(_SHORTEST, 1 << (max(fitting, 1).bit_length() - 1)))
 
-    def _each(self, function: Callable[[int], T], count: int) -> Iterator[T]:
+    def each(self, function: Callable[[int], T], count: int) -> Iterator[T]:
+        """``function`` of 0 .. count - 1, worked out by the threads, in order."""
         # Handed over one by one, so that large sums of early blocks need not wait for late ones.
         with single_threaded():
             if count == 1 or self._n_jobs == 1:

@@ -13,8 +13,9 @@ do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,35 @@ __all__ = ["Cell", "Group", "PartialEM"]
 
 # Numbers held for a block of rows: together they stay in cache.
 _NUMBERS_AT_ONCE = 1 << 17
+_SHORTEST = 512
+
+# Numbers that a step must hold for a thread of its own to be worth it.
+_NUMBERS_A_THREAD = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Rows X (b, d) and the mass (b,) of each that a group of components has to share.
+    """Some of the rows of ``data`` (n, d), and the mass (b,) of each that a group has to share.
 
-    ``rows`` (b,) are their numbers, in rising order.
+    ``rows`` (b,) are their numbers, in rising order. Many cells lie over each other, so none has
+    rows of its own: they are fetched block by block.
     """
 
-    X: Array
+    data: Array
     mass: Array
     rows: NDArray[np.integer]
+
+    def fetch(self) -> Array:
+        """The rows (b, d), a copy."""
+        rows: Array = self.data[self.rows]
+        return rows
+
+    def blocks(self, width: int) -> Iterator[Block]:
+        """The rows in blocks that stay in cache where each takes ``width`` numbers."""
+        length = max(_SHORTEST, _NUMBERS_AT_ONCE // max(width, 1))
+        for start in range(0, len(self.rows), length):
+            own = slice(start, start + length)
+            yield Block(self.data[self.rows[own]], self.mass[own], start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +126,8 @@ class PartialEM:
         if not len(cell.mass):
             # Components without rows may have no weight either.
             return own_prior
-        total, _ = self._expect(cell, self._start.kernel.take(chosen))
+        total, _ = _expect(cell, self._start.kernel.take(chosen))
+        self._work += len(chosen) * len(cell.mass)
         share = np.logaddexp.reduce(self._mixture.log_weights[chosen])
         return total - float(cell.mass.sum() * share) + own_prior
 
@@ -119,14 +138,14 @@ class PartialEM:
         family's statistics depend on parameters; one may stand for several.
         """
         place = np.asarray(components, dtype=np.intp)
-        weighted = np.asfortranarray(resp * cell.mass[:, None], dtype=cell.X.dtype)
+        weighted = np.asfortranarray(resp * cell.mass[:, None], dtype=cell.data.dtype)
         kernel = self._start.kernel.take(place)
-        parts = [
-            kernel.sums(kernel.encode(cell.X[rows]), weighted[rows])
-            for rows in _blocks(len(cell.X), kernel.width)
-        ]
+        sums = _added(
+            kernel.sums(kernel.encode(X), weighted[start : start + len(X)])
+            for X, _, start in cell.blocks(kernel.width)
+        )
         self._work += weighted.size
-        return Group(cell, _added(parts), self._start, place)
+        return Group(cell, sums, self._start, place)
 
     def climb(self, groups: Sequence[Group], n_iter: int) -> None:
         """Take ``n_iter`` M steps, each followed by an E step, with all groups.
@@ -142,11 +161,28 @@ class PartialEM:
             return
         offsets, batch = maximized
         own_prior = np.add.reduceat(batch.log_prior, offsets[:-1])
-        for index, group in enumerate(groups):
-            place = slice(offsets[index], offsets[index + 1])
-            total, group._sums = self._expect(group.cell, batch.kernel.take(place))
-            group._batch, group._place = batch, np.arange(place.start, place.stop)
+        places = [slice(start, end) for start, end in pairwise(offsets)]
+        answers = self._expect_each([group.cell for group in groups], batch.kernel, places)
+        for index, (group, (total, sums)) in enumerate(zip(groups, answers, strict=True)):
+            group._sums, group._batch = sums, batch
+            group._place = np.arange(offsets[index], offsets[index + 1])
             group.objective = total + float(own_prior[index])
+
+    def _expect_each(
+        self, cells: list[Cell], kernel: Kernel, places: list[slice]
+    ) -> Iterator[tuple[float, tuple[Array, ...]]]:
+        """The E step of every group, side by side."""
+        kernels = [kernel.take(place) for place in places]
+        sizes = np.array([len(cell.mass) for cell in cells])
+        self._work += sum(
+            len(cell.mass) * (p.stop - p.start) for cell, p in zip(cells, places, strict=True)
+        )
+        runs = _runs(sizes * [kernel.width for kernel in kernels])
+
+        def expect(run: int) -> list[tuple[float, tuple[Array, ...]]]:
+            return [_expect(cells[index], kernels[index]) for index in runs[run]]
+
+        return chain.from_iterable(self._problem.source.each(expect, len(runs)))
 
     def _maximize(self, groups: list[Group]) -> tuple[NDArray[np.intp], _Batch] | None:
         """The M step of all groups at once; one whose component collapses is taken out."""
@@ -172,27 +208,22 @@ class PartialEM:
         problem = self._problem
         kernel = self._family.kernel(parameters, log_weights, problem.moments, problem.source.dtype)
         log_prior = self._family.log_prior(parameters, problem.prior)
-        if self._family is not problem.family:
-            # Of what is shared, and therefore held: a constant.
-            log_prior = np.zeros(len(log_weights))
         return _Batch(parameters, log_weights, kernel, log_prior)
 
-    def _expect(self, cell: Cell, kernel: Kernel) -> tuple[float, tuple[Array, ...]]:
-        blocks = [
-            Block(cell.X[rows], cell.mass[rows], rows.start)
-            for rows in _blocks(len(cell.X), kernel.width)
-        ]
-        total, *sums = _added([block_sums(kernel, block) for block in blocks])
-        self._work += sums[0].shape[0] * len(cell.X)
-        return float(total[0]), tuple(sums)
+
+def _expect(cell: Cell, kernel: Kernel) -> tuple[float, tuple[Array, ...]]:
+    total, *sums = _added(block_sums(kernel, block) for block in cell.blocks(kernel.width))
+    return float(total[0]), tuple(sums)
 
 
-def _blocks(n: int, width: int) -> list[slice]:
-    length = max(256, _NUMBERS_AT_ONCE // max(width, 1))
-    return [slice(start, start + length) for start in range(0, n, length)]
+def _runs(numbers: NDArray[np.integer]) -> list[NDArray[np.intp]]:
+    """Places in a list that follow each other, as many as are worth a thread of their own."""
+    reached = np.cumsum(numbers) // _NUMBERS_A_THREAD
+    ends = np.flatnonzero(np.diff(reached[:-1], prepend=0)) + 1
+    return np.split(np.arange(len(numbers)), ends)
 
 
-def _added(parts: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+def _added(parts: Iterable[tuple[Array, ...]]) -> tuple[Array, ...]:
     first, *others = parts
     for other in others:
         for whole, more in zip(first, other, strict=True):

@@ -226,9 +226,9 @@ class _Cooled:
     outcome: Outcome = Outcome.CONVERGED
 
 
-def _checked(schedule: object) -> tuple[float, ...]:
+def _checked(schedule: Sequence[float]) -> tuple[float, ...]:
     try:
-        betas = tuple(float(beta) for beta in schedule)  # type: ignore[attr-defined]
+        betas = tuple(float(beta) for beta in schedule)
     except (TypeError, ValueError):
         betas = ()
     if not betas or not all(0.0 < beta <= 1.0 for beta in betas) or betas[-1] != 1.0:

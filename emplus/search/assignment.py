@@ -45,14 +45,16 @@ class Sample:
     ):
         source = problem.source
         most = max(most, 1000 * n_components)
-        rows = np.arange(source.n_rows)
+        self.source: Source = source
         if source.n_rows > most:
-            rows = np.sort(rng.choice(source.n_rows, size=most, replace=False))
-        self.source: Source = source if len(rows) == source.n_rows else source.subset(rows)
+            chosen = np.sort(rng.choice(source.n_rows, size=most, replace=False))
+            self.source = source.subset(chosen)
         # Gains are told on the scale of all rows.
         self.scale = source.total_weight / self.source.total_weight
-        self.X, weight = source.take(rows)
-        weight = np.ones(len(rows)) if weight is None else weight
+        X, weight = self.source.take(slice(None))
+        # Cells fetch rows again and again, and from columns laid end to end that is slow.
+        self.X = np.ascontiguousarray(X)
+        weight = np.ones(len(X)) if weight is None else weight
         self.weight = self.scale * weight.astype(np.float64)
 
 
@@ -126,7 +128,7 @@ class Assignment:
             resp[index, place[rows]] = self._resp.data[start:end]
         mass = resp.sum(axis=0)
         resp /= mass
-        return Cell(self._sample.X[union], mass * self._sample.weight[union], union), resp.T
+        return Cell(self._sample.X, mass * self._sample.weight[union], union), resp.T
 
     @cached_property
     def overlap(self) -> Array:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from emplus.data.base import Array
-from emplus.engine.partial import Group
 from emplus.mixture import Mixture
 
 __all__ = ["FREE", "Patch", "patched"]
@@ -41,8 +40,10 @@ class Patch:
         Nats on the rows of the region, a lower bound for the whole.
     limit : float
         Where the gain was heading when its climb was broken off.
-    group : Group
-        Where the parameters are.
+    log_weights : (m,) ndarray
+        Of the new components, within the region.
+    parameters : object
+        Theirs. Copies: a patch outlives the many others that it was worked out with.
     """
 
     core: tuple[int, ...]
@@ -50,7 +51,8 @@ class Patch:
     numbers: tuple[int, ...]
     gain: float
     limit: float
-    group: Group
+    log_weights: Array
+    parameters: Any
 
     def meets(self, other: Patch) -> bool:
         """Whether the two have a component in common."""
@@ -67,8 +69,8 @@ def patched(mixture: Mixture, patches: Sequence[tuple[Patch, int]]) -> Mixture:
     for patch, free in patches:
         mass = np.logaddexp.reduce(mixture.log_weights[list(patch.region)])
         numbers = [free if number == FREE else number for number in patch.numbers]
-        parameters = parameters.put(numbers, patch.group.parameters)
-        log_weights[numbers] = mass + patch.group.log_weights
+        parameters = parameters.put(numbers, patch.parameters)
+        log_weights[numbers] = mass + patch.log_weights
     log_weights -= np.logaddexp.reduce(log_weights)
     return Mixture(mixture.family, log_weights, parameters)
 

@@ -34,7 +34,15 @@ class Runner:
 
     def patch(self) -> Patch:
         """What it has reached."""
-        return Patch(self.core, self.region, self.numbers, self.gain, self.limit, self.group)
+        return Patch(
+            self.core,
+            self.region,
+            self.numbers,
+            self.gain,
+            self.limit,
+            self.group.log_weights,
+            self.group.parameters,
+        )
 
 
 def raced(partial: PartialEM, runners: list[Runner], *, heat: int) -> list[Runner]:

@@ -130,7 +130,7 @@ class _Swapper:
             walk.reject(move, -math.inf)
             return False
         before = partial.objective(cell, region)
-        group = partial.group(cell, region, moved.take(region).responsibilities(cell.X))
+        group = partial.group(cell, region, moved.take(region).responsibilities(cell.fetch()))
         gain, hope = _climbed(partial, group, before, self._least)
         walk.spend(partial.passes)
         move = replace(move, predicted=gain, passes=partial.passes)

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from emplus.engine.problem import Problem
 from emplus.mixture import Mixture
 from emplus.search.assignment import Sample
-from emplus.starts.base import standardized
+from emplus.starts.base import spanning_rows, standardized
 
 __all__ = ["Relocation"]
 
 # Part of an equal share of the weight that the rows around the new place hold together.
 _PART = 0.5
+
+# Numbers worked on at a time, where copies of the rows are taken.
+_NUMBERS_AT_ONCE = 1 << 19
 
 
 class Relocation:
@@ -30,6 +33,7 @@ class Relocation:
     def __init__(self, problem: Problem, sample: Sample, n_components: int):
         self._problem, self._sample = problem, sample
         self._points = standardized(problem, sample.X)
+        self._least = spanning_rows(problem.family, problem.source.n_features)
         self._share = _PART * float(sample.weight.sum()) / n_components
 
     def draw(self, rng: np.random.Generator, avoided: NDArray[np.intp] | None = None) -> int:
@@ -49,7 +53,7 @@ class Relocation:
         """The mixture with a component fitted to the rows around another row.
 
         It gets a weight of 1 / k and the rows nearest in standardized features, which hold half
-        of that weight together; the others keep their proportions. What all components share
+        of that weight together, and as many as determine it at least; the others keep their proportions. What all components share
         stays.
 
         Raises
@@ -71,13 +75,21 @@ class Relocation:
             mixture.parameters.put([component], placed),
         )
 
+    def _squared_distances(self, row: int) -> NDArray[np.floating]:
+        n, d = self._points.shape
+        distances = np.empty(n)
+        step = max(1, _NUMBERS_AT_ONCE // d)
+        for start in range(0, n, step):
+            gaps = self._points[start : start + step] - self._points[row]
+            distances[start : start + step] = np.einsum("ia,ia->i", gaps, gaps)
+        return distances
+
     def _around(self, row: int) -> NDArray[np.intp]:
-        distances = ((self._points - self._points[row]) ** 2).sum(axis=1)
+        distances = self._squared_distances(row)
         # A row without weight says nothing about a component's width.
         distances[self._sample.weight <= 0.0] = np.inf
         weight, n = self._sample.weight, len(distances)
-        # At least as many rows as span the columns.
-        least = min(n, self._points.shape[1] + 1)
+        least = min(n, self._least)
         looked = max(least, len(distances) // 1000)
         while True:
             looked = min(n, 2 * looked)
@@ -93,6 +105,9 @@ class Relocation:
         others = np.delete(mixture.log_weights, component)
         log_weights = np.full(k, -np.log(k))
         if k > 1:
+            if np.isneginf(others).all():
+                # The one that is moved had all the weight: no proportions to keep.
+                others = np.zeros(k - 1)
             others = others - np.logaddexp.reduce(others) + np.log1p(-1.0 / k)
             log_weights[np.arange(k) != component] = others
         return log_weights

@@ -87,7 +87,7 @@ class Scout:
         self.mixture = mixture
         self._assignment = Assignment(self._problem, self._sample, mixture)
         self._partial = PartialEM(self._problem, mixture)
-        self._cells: dict[tuple[int, ...], tuple[Cell, Array]] = {}
+        self._last_cell: tuple[tuple[int, ...], tuple[Cell, Array]] | None = None
         self._worths: dict[tuple[int, ...], float] = {}
         k = mixture.n_components
         if len(self._versions) != k:
@@ -148,7 +148,7 @@ class Scout:
             cell, resp = self._cell(core)
             return [
                 self._runner(core, region, (*core, FREE), cell, split(resp, core, core[0], side))
-                for side in cuts(standardized(self._problem, cell.X), cell.mass)
+                for side in cuts(standardized(self._problem, cell.fetch()), cell.mass)
             ]
 
         targets = [((j,), (j,)) for j in range(self.mixture.n_components)]
@@ -213,7 +213,7 @@ class Scout:
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, _ = self._cell(region)
             both = patched(self.mixture, [(patch, core[1]) for patch in known[core]])
-            shared = both.take(list(region)).responsibilities(cell.X)
+            shared = both.take(list(region)).responsibilities(cell.fetch())
             return [self._runner(core, region, region, cell, shared)]
 
         return self._raced_alone("triple", self._with_regions(known), begin, least)
@@ -227,7 +227,7 @@ class Scout:
 
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
             cell, _ = self._cell(core)
-            sides = cuts(standardized(self._problem, cell.X), cell.mass)
+            sides = cuts(standardized(self._problem, cell.fetch()), cell.mass)
             shared = [np.column_stack([side, 1.0 - side]) for side in sides]
             return [self._runner(core, region, core, cell, resp) for resp in shared]
 
@@ -275,7 +275,7 @@ class Scout:
             cell, resp = self._cell(region)
             if len(cell.mass) < 2 * len(region):
                 return []
-            points = standardized(self._problem, cell.X)
+            points = standardized(self._problem, cell.fetch())
             weighted = resp.T * cell.mass
             present = weighted @ points / np.maximum(weighted.sum(axis=1), 1e-300)[:, None]
             runners = []
@@ -371,14 +371,15 @@ class Scout:
         return self._worths[region]
 
     def _cell(self, components: tuple[int, ...]) -> tuple[Cell, Array]:
-        if components not in self._cells:
-            self._cells[components] = self._assignment.cell(components)
-        return self._cells[components]
+        # Mostly asked for twice in turn; all that are ever asked for would be many times the data.
+        if self._last_cell is None or self._last_cell[0] != components:
+            self._last_cell = components, self._assignment.cell(components)
+        return self._last_cell[1]
 
     def _side(self, patch: Patch, cell: Cell) -> Array:
         """How much of each row the second half of a split takes, (b,)."""
-        halves = Mixture(self.mixture.family, patch.group.log_weights, patch.group.parameters)
-        return halves.responsibilities(cell.X)[:, 1]
+        halves = Mixture(self.mixture.family, patch.log_weights, patch.parameters)
+        return halves.responsibilities(cell.fetch())[:, 1]
 
     def _with_regions(self, cores: Iterable[tuple[int, ...]]) -> list[_Target]:
         """The components of moves, each with its neighbours."""

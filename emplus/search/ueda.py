@@ -89,10 +89,10 @@ class UedaSplitMerge:
             return False
         three = Mixture(mixture.family, shares, parameters)
         i, _, k = triple
-        group = partial.group(cell, (i, k, k), three.responsibilities(cell.X))
+        group = partial.group(cell, (i, k, k), three.responsibilities(cell.fetch()))
         _settle(partial, group, cell)
-        walk.spend(partial.passes)
         gain = group.objective - partial.objective(cell, triple)
+        walk.spend(partial.passes)
         move = replace(move, predicted=gain, passes=partial.passes)
         if group.lost:
             walk.reject(move, -math.inf)
@@ -184,7 +184,7 @@ class Posterior:
             log_density = self._log_density[own, None]
             mass[own] = np.exp(np.minimum(log_joint - log_density, 0.0)).sum(axis=1)
         rows = np.flatnonzero((mass > _NEGLIGIBLE) & (sample.weight > 0.0))
-        return Cell(sample.X[rows], mass[rows] * sample.weight[rows], rows)
+        return Cell(sample.X, mass[rows] * sample.weight[rows], rows)
 
 
 def triples(merge: Array, split: Array) -> Iterator[_Triple]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -9,9 +10,17 @@ from numpy.typing import NDArray
 
 from emplus.data.base import Array
 from emplus.engine.problem import Problem
+from emplus.families.base import Family
 from emplus.mixture import Mixture
 
-__all__ = ["MOST_ROWS", "Start", "chosen_rows", "hard_responsibilities", "standardized"]
+__all__ = [
+    "MOST_ROWS",
+    "Start",
+    "chosen_rows",
+    "hard_responsibilities",
+    "spanning_rows",
+    "standardized",
+]
 
 # A start looks at no more rows than this, drawn at random: enough to seed hundreds of components,
 # and a small part of the cost of one pass of EM at that size.
@@ -31,7 +40,7 @@ def chosen_rows(
     """The rows a start works on and their weights: all of them, or a random part of many."""
     source = problem.source
     most = max(MOST_ROWS, 100 * n_components)
-    rows = np.arange(source.n_rows)
+    rows: NDArray[np.integer] | slice = slice(None)
     if source.n_rows > most:
         rows = np.sort(rng.choice(source.n_rows, size=most, replace=False))
     X, weight = source.take(rows)
@@ -49,7 +58,18 @@ def standardized(problem: Problem, X: Array) -> Array:
         return features
     scale = np.sqrt(moments.variance)
     scale[scale == 0] = 1.0
-    return np.asarray((features - moments.mean) / scale, dtype=np.float64)
+    points: Array = np.subtract(features, moments.mean, dtype=np.float64)
+    points /= scale
+    return points
+
+
+def spanning_rows(family: Family, n_features: int) -> int:
+    """Rows on which one component is determined: one for each column and one for the mean.
+
+    Fewer, two for each parameter a column, where the family's components have few parameters.
+    """
+    parameters = family.n_free_parameters(1, n_features)
+    return min(n_features + 1, math.ceil(2 * parameters / n_features))
 
 
 def hard_responsibilities(labels: NDArray[np.integer], weight: Array, n_components: int) -> Array:

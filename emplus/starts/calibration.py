@@ -14,8 +14,9 @@ from emplus.data.base import Array, Source
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.problem import Problem
 from emplus.families.base import Family
-from emplus.starts.base import hard_responsibilities, standardized
-from emplus.starts.centres import nearest
+from emplus.numerics.threads import single_threaded
+from emplus.starts.base import hard_responsibilities, spanning_rows, standardized
+from emplus.starts.centres import cell_sums, move_to_means, nearest
 
 __all__ = ["calibrated_prior"]
 
@@ -23,8 +24,11 @@ __all__ = ["calibrated_prior"]
 _LEAST_ROWS = 4_000
 _ROWS_A_COMPONENT = 100
 
-# Rows for each column and the mean that a component needs for its own shape to mean anything.
-_ROWS_A_COLUMN = 10
+# Times the rows that determine a component, for its own shape to mean anything.
+_TIMES_SPANNED = 10
+
+# Numbers worked on at a time, where it takes copies of them.
+_NUMBERS_AT_ONCE = 1 << 19
 
 _LLOYD_ITERATIONS = 10
 _EM_ITERATIONS = 5
@@ -73,7 +77,8 @@ def calibrated_prior(
     Notes
     -----
     Cost: ten iterations of k-means and at most a dozen passes of EM, over no more than
-    max(4,000, 100 k, 10 k (d + 1)) rows spread evenly over the data.
+    max(4,000, 100 k, 10 k c) rows spread evenly over the data, c being d + 1, or 2 / d times the
+    parameters of a component where it has few.
 
     Examples
     --------
@@ -88,18 +93,15 @@ def calibrated_prior(
     moments = source.moments(full=family.needs_full_scatter)
     if strength == 0.0:
         return family.default_prior(moments, 0.0)
-    needed = n_components * _ROWS_A_COLUMN * (source.n_features + 1)
+    needed = _TIMES_SPANNED * n_components * spanning_rows(family, source.n_features)
     most = max(_LEAST_ROWS, _ROWS_A_COMPONENT * n_components, needed)
     rows = _spread(source.n_rows, most)
     rows_each = max(1, round(source.n_rows / len(rows)))
-    X, weight = source.take(rows)
-    weight = np.ones(len(X)) if weight is None else weight.astype(np.float64)
-    if not weight.all():
-        present = weight > 0
-        rows, X, weight = rows[present], X[present], weight[present]
+    some, X, weight = _looked_at(source, rows)
     points = standardized(Problem(family, source, None), X)
-    labels = _cells(points, weight, n_components)
-    typical = _typical_variances(points, weight, labels) * moments.variance
+    with single_threaded():
+        labels = _cells(points, weight, n_components)
+        typical = _typical_variances(points, weight, labels) * moments.variance
     if strength is not None:
         return family.default_prior(moments, strength, typical)
     # Rows of weight 2 count twice, but rows whose weights sum to 1 are not one row.
@@ -108,9 +110,21 @@ def calibrated_prior(
         most_phantoms = min(_STRENGTHS[0], source.total_weight / n_components)
         return family.default_prior(moments, most_phantoms, typical)
     priors = [family.default_prior(moments, strength, typical) for strength in _STRENGTHS]
-    some = source if len(rows) == source.n_rows else source.subset(rows)
     resp = hard_responsibilities(labels, weight, n_components)
     return _affordable(Problem(family, some, priors[-1]), priors, X, resp, rows_each)
+
+
+def _looked_at(source: Source, rows: NDArray[np.intp]) -> tuple[Source, Array, Array]:
+    """A source of those of the rows that have weight, the rows themselves, and their weights."""
+    some = source if len(rows) == source.n_rows else source.subset(rows)
+    X, weight = some.take(slice(None))
+    if weight is None:
+        return some, X, np.ones(len(X))
+    if not weight.all():
+        present = np.flatnonzero(weight)
+        some, weight = some.subset(present), weight[present]
+        X, _ = some.take(slice(None))
+    return some, X, weight.astype(np.float64)
 
 
 def _spread(n_rows: int, most: int) -> NDArray[np.intp]:
@@ -164,11 +178,7 @@ def _cells(points: Array, weight: Array, k: int) -> NDArray[np.intp]:
         return np.zeros(len(points), dtype=np.intp)
     labels = nearest(points, centres)
     for _ in range(_LLOYD_ITERATIONS):
-        mass = np.bincount(labels, weight, len(centres))
-        held = mass > 0  # A cell that has lost its rows stays where it is.
-        for a, values in enumerate(points.T):
-            centres[held, a] = np.bincount(labels, weight * values, len(centres))[held]
-        centres[held] /= mass[held, None]
+        move_to_means(centres, points, weight, labels)
         before, labels = labels, nearest(points, centres)
         if np.array_equal(before, labels):
             break
@@ -182,7 +192,7 @@ def _divided(points: Array, weight: Array, k: int) -> Array:
     cells: list[tuple[float, int, _Part]] = []
 
     def push(rows: NDArray[np.intp]) -> None:
-        part = _Part.of(points[rows], weight[rows], rows)
+        part = _Part.of(points, weight[rows], rows)
         heapq.heappush(cells, (-float(f"{part.saved:.8e}"), next(order), part))
 
     push(np.arange(len(points)))
@@ -203,15 +213,36 @@ class _Part(NamedTuple):
 
     @classmethod
     def of(cls, points: Array, weight: Array, rows: NDArray[np.intp]) -> _Part:
-        """The cut across the column that would save most if it were cut at its mean."""
-        mass = weight.sum()
-        mean = points[0] + weight @ (points - points[0]) / mass
-        deviations = points - mean
-        border = _BORDER * np.sqrt(weight @ deviations**2 / mass)
-        above = deviations > border
-        saved = _saved(weight @ np.where(above, deviations, 0.0), weight @ above, mass)
+        """The cut across the column that would save most if it were cut at its mean.
+
+        ``rows`` are those of the points, ``weight`` theirs.
+        """
+        mean, border, saved = np.empty((3, points.shape[1]))
+        step = max(1, _NUMBERS_AT_ONCE // len(rows))
+        for start in range(0, points.shape[1], step):
+            own = slice(start, start + step)
+            mean[own], border[own], saved[own] = _at_the_mean(points[rows, own], weight)
         column = int(np.argmax(saved >= (1.0 - _EQUAL) * saved.max()))
-        return cls(rows, mean, *_cut(deviations[:, column], weight, float(border[column])))
+        deviations = points[rows, column] - mean[column]
+        return cls(rows, mean, *_cut(deviations, weight, float(border[column])))
+
+
+def _at_the_mean(points: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Means of columns, how near to them counts as on them, and what cuts there would save.
+
+    The points are overwritten.
+    """
+    mass = weight.sum()
+    first = points[0].copy()
+    deviations = np.subtract(points, first, out=points)
+    shift = weight @ deviations / mass
+    deviations -= shift
+    work = deviations * deviations
+    border = _BORDER * np.sqrt(weight @ work / mass)
+    np.greater(deviations, border, out=work)
+    part = weight @ work
+    deviations *= work
+    return first + shift, border, _saved(weight @ deviations, part, mass)
 
 
 def _saved(first: Array, part: Array, mass: float) -> Array:
@@ -243,10 +274,15 @@ def _typical_variances(points: Array, weight: Array, labels: NDArray[np.intp]) -
     """Weighted medians over the cells of the variance of each column (d,)."""
     _, labels = np.unique(labels, return_inverse=True)
     mass = np.bincount(labels, weight)
-    variances = np.empty((len(mass), points.shape[1]))
-    for a, values in enumerate(points.T):
-        means = np.bincount(labels, weight * values) / mass
-        variances[:, a] = np.bincount(labels, weight * (values - means[labels]) ** 2) / mass
+    means = cell_sums(points, weight, labels, len(mass)) / mass[:, None]
+    variances = np.zeros_like(means)
+    step = max(1, _NUMBERS_AT_ONCE // points.shape[1])
+    for start in range(0, len(points), step):
+        own = slice(start, start + step)
+        deviations = points[own] - means[labels[own]]
+        deviations *= deviations
+        variances += cell_sums(deviations, weight[own], labels[own], len(mass))
+    variances /= mass[:, None]
     order = variances.argsort(axis=0, kind="stable")
     cumulative = np.cumsum(mass[order], axis=0)
     middle = (cumulative < (0.5 - _EQUAL) * cumulative[-1]).sum(axis=0)

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 from emplus.data.base import Array
 from emplus.engine.problem import Problem
@@ -18,8 +19,10 @@ __all__ = [
     "KMeans",
     "KMeansPlusPlus",
     "RandomRows",
+    "cell_sums",
     "from_centres",
     "lloyd",
+    "move_to_means",
     "nearest",
     "plus_plus",
 ]
@@ -135,12 +138,26 @@ def lloyd(points: Array, weight: Array, centres: Array, iterations: int) -> NDAr
     centres = centres.copy()
     for _ in range(iterations):
         labels = nearest(points, centres)
-        mass = np.bincount(labels, weight, minlength=len(centres))
-        held = mass > 0
-        for a, values in enumerate(points.T):
-            sums = np.bincount(labels, weight * values, minlength=len(centres))
-            centres[held, a] = sums[held] / mass[held]
+        move_to_means(centres, points, weight, labels)
     return nearest(points, centres)
+
+
+def move_to_means(
+    centres: Array, points: Array, weight: Array, labels: NDArray[np.integer]
+) -> None:
+    """Put every centre at the mean of its points, in place; one without any stays where it is."""
+    mass = np.bincount(labels, weight, minlength=len(centres))
+    held = mass > 0
+    centres[held] = cell_sums(points, weight, labels, len(centres))[held] / mass[held, None]
+
+
+def cell_sums(points: Array, weight: Array, labels: NDArray[np.integer], k: int) -> Array:
+    """Weighted sums (k, d) of the points with each label 0 .. k - 1; O(n d)."""
+    n = len(points)
+    # Column i holds the weight of point i in the row of its label.
+    shares = csc_array((weight, labels, np.arange(n + 1)), shape=(k, n))
+    sums: Array = shares @ points
+    return sums
 
 
 def _squared_distances(points: Array, centres: Array) -> Array:

@@ -80,13 +80,13 @@ def test_number_of_threads() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert effective_n_jobs(None) == effective_n_jobs(-1) == cores
     assert effective_n_jobs(-1000) == 1
-    assert effective_n_jobs(np.int64(3)) == 3  # type: ignore[arg-type]
+    assert effective_n_jobs(np.int64(3)) == 3  # type: ignore[arg-type]  # not an int
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "two", True])
 def test_refuses_what_is_no_number_of_threads(n_jobs: object) -> None:
     with pytest.raises(ArgumentError, match="n_jobs"):
-        effective_n_jobs(n_jobs)  # type: ignore[arg-type]
+        effective_n_jobs(n_jobs)  # type: ignore[arg-type]  # refused for that very reason
 
 
 def test_scratch_is_kept_by_name_and_thread() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,7 +87,7 @@ def of_a_file(name: str) -> Callable[[], Labelled]:
 CLUSTERS: dict[str, Callable[[], Labelled]] = {
     **{name: of_a_file(name) for name in ("r15", "s2", "a2", "d31", "birch1")},
     **{
-        f"round, k={k}, d={d}": lambda k=k, d=d: shapes(k, d, 1.0, seed=d)  # type: ignore[misc]
+        f"round, k={k}, d={d}": partial(shapes, k, d, 1.0, seed=d)
         for k, d in ((4, 1), (3, 2), (20, 2), (20, 8), (5, 32))
     },
 }
@@ -298,6 +300,52 @@ def test_it_looks_a_dozen_times_at_some_thousand_rows(n: int, condition: float) 
     assert_proper(whole)
     # The clusters come in turns, and no more than every twentieth row is looked at.
     assert_allclose(whole.variances, prior_of(X[: 4 * 300], 4).variances, rtol=0.3)
+
+
+# Rows that tell the shapes of k components: ten for each column and the mean, or for each two
+# parameters a column.
+NEEDED = {
+    ("full", 3): 40,
+    ("full", 1): 20,
+    ("diag", 50): 40,
+    ("diag", 2): 30,
+    ("spherical", 50): 30,
+}
+
+
+@pytest.mark.parametrize(("covariance_type", "d"), NEEDED)
+def test_the_shape_is_looked_at_where_there_are_rows_enough(covariance_type: str, d: int) -> None:
+    needed = 2 * NEEDED[covariance_type, d]
+    # Two clusters of very different size: the prior has to give way once it looks at them.
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((needed, d)) * np.where(np.arange(needed) % 2, 1.0, 30.0)[:, None]
+    X[::2, 0] += 500.0
+    enough, too_few = (prior_of(rows, 2, None, None, covariance_type) for rows in (X, X[1:]))
+    assert too_few.strength == 2.0
+    assert enough.strength < 2.0
+
+
+def test_many_columns_are_worked_on_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _ = shapes(5, 7, 10.0, seed=0, n=100)
+    whole = prior_of(X, 5)
+    for numbers in (1, 1200, 10_000):
+        monkeypatch.setattr(calibration, "_NUMBERS_AT_ONCE", numbers)
+        same(whole, prior_of(X, 5), rtol=1e-12)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_it_takes_little_memory_beside_the_data(covariance_type: str) -> None:
+    X = np.random.default_rng(0).standard_normal((8_000, 300))
+    source = ArraySource(X, n_jobs=1)
+    source.moments(full=False)
+    tracemalloc.start()
+    try:
+        calibrated_prior(gaussian_family(covariance_type), source, 10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # One copy of the rows looked at, in standard units, and some blocks.
+    assert peak < X.nbytes + (24 << 20)
 
 
 def test_rows_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
