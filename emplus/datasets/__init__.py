@@ -2,7 +2,8 @@
 
 ``load("faithful")`` gives a :class:`Dataset`; ``names()`` lists what can be asked for and
 ``describe()`` says where each one would come from. ``make_mixture("overlapping", 500)`` draws
-rows from a Gaussian mixture and hands over the mixture itself.
+rows from a Gaussian mixture and hands over the mixture itself; ``make_spiral(2000)`` draws them
+along a curve.
 
 Old Faithful is bundled as ``faithful.csv``: 272 eruptions of the geyser in Yellowstone National
 Park, the duration of each and the waiting time to the next, both in minutes, as in R's
@@ -11,6 +12,7 @@ and Bowman 1990, *Applied Statistics* 39, 357-365, analyse a fuller version).
 """
 
 from emplus.datasets.catalog import Listing
+from emplus.datasets.curves import Curve, make_spiral, spiral
 from emplus.datasets.dataset import Dataset
 from emplus.datasets.generators import KINDS, Generated, make_mixture
 from emplus.datasets.loaders import describe, load, names
@@ -18,12 +20,15 @@ from emplus.datasets.placement import pairwise_separation
 
 __all__ = [
     "KINDS",
+    "Curve",
     "Dataset",
     "Generated",
     "Listing",
     "describe",
     "load",
     "make_mixture",
+    "make_spiral",
     "names",
     "pairwise_separation",
+    "spiral",
 ]

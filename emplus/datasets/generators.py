@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emplus.datasets.arguments import Seed, checked_count, checked_positive, generator
 from emplus.datasets.placement import place_apart, place_on_grid, place_touching
 from emplus.errors import ArgumentError, UnknownNameError
 
@@ -22,8 +21,6 @@ __all__ = ["KINDS", "Generated", "make_mixture"]
 
 Floats = NDArray[np.float64]
 Truth = tuple[Floats, Floats, Floats]
-
-Seed = int | np.random.Generator | np.random.SeedSequence | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +116,11 @@ def make_mixture(
     """
     if kind not in KINDS:
         raise UnknownNameError("kind of mixture", kind, KINDS)
-    rows, features, components = _count("n", n), _count("d", d), _count("k", k)
+    rows, features, components = checked_count("n", n), checked_count("d", d), checked_count("k", k)
     if kind == "anisotropic" and features < 2:
         raise ArgumentError("An anisotropic mixture needs d >= 2: one column has no direction.")
-    delta = KINDS[kind] if separation is None else _positive("separation", separation)
-    rng = _generator(seed)
+    delta = KINDS[kind] if separation is None else checked_positive("separation", separation)
+    rng = generator(seed)
     weights, means, covariances = _TRUTHS[kind](features, components, delta, rng)
     y = rng.choice(components, size=rows, p=weights)
     return Generated(_draw(y, means, covariances, rng), y, weights, means, covariances)
@@ -193,32 +190,3 @@ def _draw(
         rows = order[(ends[j - 1] if j else 0) : ends[j]]
         X[rows] = X[rows] @ factor.T + means[j]
     return X
-
-
-def _count(name: str, value: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise ArgumentError(f"{name} must be a whole number of at least 1, not {value!r}.")
-    return number
-
-
-def _positive(name: str, value: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise ArgumentError(f"{name} must be a finite number above 0, not {value!r}.")
-    return number
-
-
-def _generator(seed: Seed) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise ArgumentError(
-            f"seed must be a whole number of at least 0, a numpy Generator or None, not {seed!r}."
-        ) from None
