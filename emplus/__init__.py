@@ -12,13 +12,23 @@ from emplus._version import __version__
 
 if TYPE_CHECKING:
     from emplus import datasets, plotting
+    from emplus.estimators.factor_analyzer_mixture import FactorAnalyzerMixture
     from emplus.estimators.gaussian_mixture import GaussianMixture
     from emplus.io import load
     from emplus.mixture import Mixture
 
-__all__ = ["GaussianMixture", "Mixture", "__version__", "datasets", "load", "plotting"]
+__all__ = [
+    "FactorAnalyzerMixture",
+    "GaussianMixture",
+    "Mixture",
+    "__version__",
+    "datasets",
+    "load",
+    "plotting",
+]
 
 _HOMES = {
+    "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
     "GaussianMixture": "emplus.estimators.gaussian_mixture",
     "Mixture": "emplus.mixture",
     "load": "emplus.io",

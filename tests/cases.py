@@ -23,6 +23,8 @@ from emplus.data.memory import ArraySource
 from emplus.engine.problem import Problem
 from emplus.errors import EmplusWarning
 from emplus.families.base import Family
+from emplus.families.factor_analyzer import LOADINGS, NOISES, FactorAnalyzer
+from emplus.families.factor_parameters import FactorParameters
 from emplus.families.gaussian import GaussianParameters
 from emplus.families.registry import COVARIANCES, make_family
 from emplus.search.registry import SEARCHES
@@ -48,12 +50,18 @@ class FamilyCase:
 
     ``move`` gives the parameters a step of length t along a direction of its own choosing, the
     same for the same seed: how derivatives are taken without knowing what the parameters are.
+    ``like`` makes other mixtures of the family from k and the distance between its components.
     """
 
     id: str
     mixture: Mixture
     estimator: Callable[..., Any]
     move: Callable[[Family, Any, int, float], Any]
+    like: Callable[[int, float], Mixture]
+    # Whether one M step reaches the maximum, or several are needed.
+    exact: bool = True
+    # Rows need at least as many columns.
+    least_columns: int = 1
 
     @property
     def family(self) -> Family:
@@ -63,14 +71,22 @@ class FamilyCase:
         """Rows of the example mixture."""
         return self.mixture.sample(n, np.random.default_rng(seed))[0]
 
-    def problem(self, X: Array, weight: Array | None = None, strength: float = 1e-3) -> Problem:
+    def problem(
+        self,
+        X: Array,
+        weight: Array | None = None,
+        strength: float = 1e-3,
+        spread: Array | None = None,
+    ) -> Problem:
         """The example family to be fitted to these rows in memory."""
-        return problem_of(self.family, ArraySource(X, weight, n_jobs=1), strength)
+        return problem_of(self.family, ArraySource(X, weight, n_jobs=1), strength, spread)
 
 
-def problem_of(family: Family, source: Source, strength: float = 1e-3) -> Problem:
+def problem_of(
+    family: Family, source: Source, strength: float = 1e-3, spread: Array | None = None
+) -> Problem:
     moments = source.moments(full=family.needs_full_scatter)
-    return Problem(family, source, family.default_prior(moments, strength))
+    return Problem(family, source, family.default_prior(moments, strength, spread))
 
 
 def random_covariances(covariance_type: str, k: int, d: int, rng: np.random.Generator) -> Array:
@@ -115,13 +131,90 @@ def _gaussian_case(covariance_type: str) -> FamilyCase:
     def estimator(n_components: int = 3, **arguments: Any) -> GaussianMixture:
         return GaussianMixture(n_components, covariance_type=covariance_type, **arguments)
 
+    def like(k: int, separation: float) -> Mixture:
+        return random_gaussian(covariance_type, k, separation=separation)
+
     name = f"gaussian-{covariance_type}"
-    return FamilyCase(name, random_gaussian(covariance_type), estimator, _move_gaussian)
+    return FamilyCase(name, random_gaussian(covariance_type), estimator, _move_gaussian, like)
 
 
-FAMILY_CASES = [_gaussian_case(name) for name in COVARIANCE_TYPES]
+def random_factors(
+    noise: str,
+    loadings: str = "own",
+    k: int = 3,
+    d: int = 4,
+    q: int = 1,
+    seed: int = 0,
+    separation: float = 2.0,
+) -> Mixture:
+    """A mixture of factor analyzers about one unit wide that overlaps somewhat."""
+    rng = np.random.default_rng(seed)
+    family = FactorAnalyzer(q, noise, loadings)
+    arrays = {
+        "means": separation * rng.standard_normal((k, d)),
+        "loadings": rng.uniform(0.6, 1.4, size=(k, d, q)) * rng.choice([-1.0, 1.0], size=(k, d, q)),
+        "noise_variance": np.asarray(rng.uniform(0.2, 0.6, size=family.structure.shape(k, d))),
+    }
+    if loadings == "common":
+        arrays |= {
+            "offset": rng.standard_normal(d),
+            "basis": np.linalg.qr(rng.standard_normal((d, q)))[0],
+            "factor_means": separation * np.sqrt(d / max(q, 1)) * rng.standard_normal((k, q)),
+            "factor_roots": 0.4 * rng.standard_normal((k, q, q)) + 1.6 * np.eye(q),
+        }
+    log_weights = np.log(rng.dirichlet(np.full(k, 5.0)))
+    return Mixture(family, log_weights, family.unpack(arrays))
 
+
+def _move_factors(family: Family, parameters: FactorParameters, seed: int, t: float) -> Any:
+    rng = np.random.default_rng(seed)
+    moved = {}
+    for name, array in family.pack(parameters).items():
+        step = t * rng.standard_normal(array.shape)
+        moved[name] = array * np.exp(step) if name == "noise_variance" else array + step
+    return family.unpack(moved)
+
+
+def _factor_case(noise: str, loadings: str = "own", d: int = 4, q: int = 1) -> FamilyCase:
+    def estimator(n_components: int = 3, **arguments: Any) -> Any:
+        from emplus import FactorAnalyzerMixture
+
+        return FactorAnalyzerMixture(
+            n_components, n_factors=q, noise=noise, loadings=loadings, **arguments
+        )
+
+    def like(k: int, separation: float) -> Mixture:
+        return random_factors(noise, loadings, k, d, q, separation=separation)
+
+    return FamilyCase(
+        f"factors-{noise if loadings == 'own' else loadings}",
+        random_factors(noise, loadings, d=d, q=q),
+        estimator,
+        _move_factors,
+        like,
+        exact=False,
+        least_columns=q,
+    )
+
+
+_SEARCHED = ("factors-diag", "factors-common")
+FACTOR_CASES = [
+    _factor_case("diag"),
+    _factor_case("shared"),
+    _factor_case("isotropic"),
+    # In two columns, two common factors can tell six clusters on a grid apart.
+    _factor_case("diag", "common", d=6, q=2),
+]
+FAMILY_CASES = [*(_gaussian_case(name) for name in COVARIANCE_TYPES), *FACTOR_CASES]
+
+# Searches see of a family what it holds and how its M step goes; these differ in that.
+SEARCHED_CASES = [case for case in FAMILY_CASES if case.exact or case.id in _SEARCHED]
+
+STRUCTURES = [(noise, loadings) for loadings in LOADINGS for noise in NOISES]
+
+every_structure = pytest.mark.parametrize(("noise", "loadings"), STRUCTURES)
 every_family = pytest.mark.parametrize("case", FAMILY_CASES, ids=lambda case: case.id)
+every_searched_family = pytest.mark.parametrize("case", SEARCHED_CASES, ids=lambda case: case.id)
 every_covariance = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 every_source = pytest.mark.parametrize("make_source", SOURCES.values(), ids=list(SOURCES))
 every_search = pytest.mark.parametrize("search_name", SEARCH_NAMES)

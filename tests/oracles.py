@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from emplus import Mixture
+from emplus.engine.problem import Problem
 
 Array = NDArray[np.floating]
 LongArray = NDArray[np.longdouble]
@@ -54,6 +57,34 @@ def _forward(lower: LongArray, right: LongArray) -> LongArray:
     return solved
 
 
+def rational_log_density(mixture: Mixture, row: Array, component: int) -> float:
+    """log w_j + log p(x | j) of a factor analyzer, by elimination in rational numbers.
+
+    Sums of squares of loadings and noise 1e-16 of them lose nothing there.
+    """
+    parameters = mixture.parameters
+
+    def rational(array: Array) -> NDArray[np.object_]:
+        values = [Fraction(float(value)) for value in array.ravel()]
+        return np.array(values, dtype=object).reshape(array.shape)
+
+    loadings = rational(parameters.loadings[component])
+    deviation = rational(row) - rational(parameters.means[component])
+    matrix = loadings @ loadings.T + np.diag(rational(parameters.psi[component]))
+    quadratic, log_det = Fraction(0), 0.0
+    for a in range(len(row)):
+        # Cholesky's elimination without its roots: pivot by pivot, of rows and deviation alike.
+        pivot = matrix[a, a]
+        log_det += math.log(pivot.numerator) - math.log(pivot.denominator)
+        quadratic += deviation[a] ** 2 / pivot
+        factor = matrix[a + 1 :, a] / pivot
+        deviation[a + 1 :] -= factor * deviation[a]
+        matrix[a + 1 :, a + 1 :] -= np.outer(factor, matrix[a, a + 1 :])
+    half_log_two_pi = 0.5 * len(row) * np.log(2.0 * np.pi)
+    log_weight = float(mixture.log_weights[component])
+    return float(log_weight - half_log_two_pi - 0.5 * log_det - 0.5 * float(quadratic))
+
+
 def enumerated(log_joint: Array) -> tuple[float, Array]:
     """Log-likelihood and responsibilities by summing over every labelling of the rows.
 
@@ -66,6 +97,38 @@ def enumerated(log_joint: Array) -> tuple[float, Array]:
     posterior = np.exp(values - total)
     resp = np.array([[posterior[labellings[:, i] == j].sum() for j in range(k)] for i in range(n)])
     return total, resp
+
+
+def expected_objective(problem: Problem, parameters: Any, X: Array, resp: Array) -> float:
+    """Expected complete-data log-likelihood plus log prior, term by term."""
+    mixture = Mixture(problem.family, np.zeros(resp.shape[1]), parameters)
+    log_prior = problem.family.log_prior(parameters, problem.prior).sum()
+    return float((resp * mixture.log_joint(X)).sum() + log_prior)
+
+
+def m_step(problem: Problem, parameters: Any, X: Array, resp: Array) -> Any:
+    """One M step from these parameters, for responsibilities that are given."""
+    family = problem.family
+    no_weights = np.zeros(resp.shape[1])
+    kernel = family.kernel(parameters, no_weights, problem.moments, X.dtype)
+    statistics = kernel.statistics(kernel.sums(kernel.encode(X), resp))
+    return family.maximize(statistics, problem.prior)
+
+
+def m_steps(
+    problem: Problem, parameters: Any, X: Array, resp: Array, most: int = 20_000
+) -> tuple[Any, list[float]]:
+    """Where M steps for the same responsibilities end, and the objective before and after each."""
+    objectives = [expected_objective(problem, parameters, X, resp)]
+    still = 0
+    for _ in range(most):
+        parameters = m_step(problem, parameters, X, resp)
+        objectives.append(expected_objective(problem, parameters, X, resp))
+        # Of a gain that rounding hides, a step may still be a hundred thousand times as long.
+        still = still + 1 if objectives[-1] - objectives[-2] < 1e-12 * abs(objectives[-1]) else 0
+        if still == 20:
+            return parameters, objectives
+    raise AssertionError(f"no end after {most} M steps")
 
 
 def by_first_mean(means: Array) -> NDArray[np.intp]:

@@ -141,7 +141,8 @@ def test_a_hostile_description_is_refused_or_harmless(
         model = load(path)
     except ModelFileError:
         return
-    assert np.isfinite(model.score_samples(make_rows())).all()
+    # By the mixture, which does not mind the column names that the file may have got.
+    assert np.isfinite(model.mixture_.log_density(make_rows())).all()
 
 
 HEADERS: list[tuple[Any, str]] = [

@@ -13,9 +13,17 @@ import click
 
 from emplus.cli.failures import attempt, warn
 from emplus.cli.options import SEARCHES, ModelRequest, model_options
-from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
-from emplus.cli.show import draw_fit, draw_trace
+from emplus.cli.outputs import (
+    IMAGE_SHAPE,
+    STDOUT,
+    check_outputs,
+    check_picture,
+    echo,
+    write_text,
+)
+from emplus.cli.show import draw_fit, draw_images, draw_trace
 from emplus.cli.use import as_rows
+from emplus.errors import ArgumentError
 
 if TYPE_CHECKING:
     from emplus.cli.fit_report import FitReport
@@ -39,6 +47,7 @@ class _Request:
     max_moves: int | None
     seed: int
     plot: str | None
+    image_shape: tuple[int, int] | None
     trace: str | None
     output: str | None
     json: str | None
@@ -64,6 +73,7 @@ class _Request:
     help="Another seed, other starts.",
 )
 @click.option("--plot", metavar="PNG", help="Draw the fit (.png, .svg or .pdf).")
+@IMAGE_SHAPE
 @click.option("--trace", metavar="PNG", help="Draw the objective at each pass, and the moves.")
 @click.option("--output", metavar="MODEL", help="Save the model, a safetensors file.")
 @click.option("--json", metavar="REPORT", help="Write the report as JSON; - for standard output.")
@@ -88,12 +98,24 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
     from emplus.cli.fit_report import FitReport
 
     table = request.model.read_table()
+    _check_images(request, table)
     fitted = _fit(estimator, table, request)
-    standardized = estimator.covariance_type if request.model.standardize else None
+    standardized = estimator.mixture_.family if request.model.standardize else None
     if not _deliver(request, FitReport(table, fitted, standardized, _limits(request))):
         ctx.exit(_FAILED)
     if fitted.result_.outcome.value == "interrupted":
         ctx.exit(_INTERRUPTED)
+
+
+def _check_images(request: _Request, table: Table) -> None:
+    # Before the fit, which may take long.
+    if request.image_shape is None:
+        return
+    if request.plot is None:
+        raise ArgumentError("--image-shape says how to draw; say where with --plot PNG.")
+    from emplus.plotting import check_image_shape
+
+    check_image_shape(request.image_shape, table.X.shape[1])
 
 
 def _make_estimator(request: _Request) -> Any:
@@ -159,7 +181,7 @@ def _watched(estimator: Any, table: Table, quiet: bool) -> Any:
 
 def _deliver(request: _Request, report: FitReport) -> bool:
     """Write everything asked for; one failure keeps nothing else from being written."""
-    table, estimator = report.table, report.estimator
+    estimator = report.estimator
     # JSON on standard output must be alone there.
     aside = request.json == STDOUT
     if not request.quiet:
@@ -167,7 +189,7 @@ def _deliver(request: _Request, report: FitReport) -> bool:
     files: dict[str, str] = {}
     asked: tuple[tuple[str, str | None, Callable[[str], object]], ...] = (
         ("model", request.output, estimator.save),
-        ("picture", request.plot, lambda place: draw_fit(estimator, table, place)),
+        ("picture", request.plot, lambda place: _draw(request, report, place)),
         ("trace", request.trace, lambda place: draw_trace(estimator, place)),
         ("report", request.json, lambda place: write_text(place, report.json_writer(files))),
     )
@@ -184,3 +206,10 @@ def _deliver(request: _Request, report: FitReport) -> bool:
             if place != STDOUT:
                 echo(f"{kind:<16}{place}", err=aside)
     return complete
+
+
+def _draw(request: _Request, report: FitReport, place: str) -> None:
+    if request.image_shape is not None:
+        draw_images(report.estimator, place, request.image_shape)
+    else:
+        draw_fit(report.estimator, report.table, place)

@@ -12,6 +12,7 @@ from emplus._version import __version__
 from emplus.cli.layout import clean, component_table, facts
 from emplus.cli.model_report import describe_model, json_to, standard_deviations
 from emplus.cli.table import Table
+from emplus.families.base import Family
 
 __all__ = ["FitReport"]
 
@@ -22,8 +23,8 @@ class FitReport:
 
     table: Table
     estimator: Any
-    # Covariance structure of the fit on standardized columns, where there was one.
-    standardized: str | None = None
+    # The family that was fitted to standardized columns, where they were.
+    standardized: Family | None = None
     # What the search was allowed to spend, where that was limited.
     budget: Mapping[str, float] = field(default_factory=dict)
 
@@ -91,7 +92,7 @@ class FitReport:
         aic, bic = self._criteria()
         a_row = fit.log_likelihood / fit.total_weight
         unit = "a row" if self.table.weights is None else "a unit of weight"
-        lines = [("covariance", mixture.family.config()["covariance_type"])]
+        lines = [(_label(name), str(value)) for name, value in mixture.family.config().items()]
         if self.standardized is not None:
             lines.append(("standardized", self._standardized()))
         if self.table.weights is not None:
@@ -112,8 +113,13 @@ class FitReport:
         return lines
 
     def _standardized(self) -> str:
-        here = self.estimator.mixture_.family.config()["covariance_type"]
-        changed = "" if self.standardized == here else f", where {self.standardized} became {here}"
+        here = self.estimator.mixture_.family.config()
+        there = here if self.standardized is None else self.standardized.config()
+        changed = "".join(
+            f", where {there[name]} became {here[name]}"
+            for name in here
+            if there[name] != here[name]
+        )
         return f"fitted on standardized columns; the model is in the units of the data{changed}"
 
     def _search(self) -> str:
@@ -142,3 +148,8 @@ class FitReport:
         values = [run.log_likelihood for run in whole if run.outcome.usable]
         span = f"; log-likelihoods {min(values):.4f} to {max(values):.4f}" if values else ""
         return f"{ends.total()} ({listed}){span}"
+
+
+def _label(name: str) -> str:
+    """An argument's name as a report has it."""
+    return {"covariance_type": "covariance", "n_factors": "factors"}.get(name, name)

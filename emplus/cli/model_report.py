@@ -11,20 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.cli.layout import clean, component_table, facts, plain
+from emplus.plotting.words import structure_words
 
 __all__ = ["ModelReport", "column_names", "describe_model", "json_to", "standard_deviations"]
 
 
 def standard_deviations(mixture: Any) -> NDArray[np.floating]:
     """Standard deviation of each component in each column (k, d)."""
-    means = mixture.parameters.means
-    covariances = mixture.parameters.covariances
-    structure = mixture.family.config()["covariance_type"]
-    if structure in ("full", "tied"):
-        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
-    else:
-        variances = covariances[:, None] if structure == "spherical" else covariances
-    return np.broadcast_to(np.sqrt(variances), means.shape)
+    deviations: NDArray[np.floating] = np.sqrt(mixture.family.variances(mixture.parameters))
+    return deviations
 
 
 def column_names(estimator: Any) -> list[str]:
@@ -38,6 +33,7 @@ def column_names(estimator: Any) -> list[str]:
 def describe_model(estimator: Any) -> dict[str, Any]:
     """Everything that makes the mixture, fit for JSON once through `plain`."""
     mixture = estimator.mixture_
+    packed = mixture.family.pack(mixture.parameters)
     return {
         "family": mixture.family.name,
         "config": mixture.family.config(),
@@ -46,7 +42,7 @@ def describe_model(estimator: Any) -> dict[str, Any]:
         "weights": mixture.weights,
         "means": mixture.parameters.means,
         "standard_deviations": standard_deviations(mixture),
-        "covariances": mixture.parameters.covariances,
+        **{name: array for name, array in packed.items() if name != "means"},
     }
 
 
@@ -71,7 +67,7 @@ class ModelReport:
         """For people."""
         estimator, header = self.estimator, self.header
         mixture, fit = estimator.mixture_, estimator.result_
-        config = ", ".join(str(value) for value in mixture.family.config().values())
+        structure = ", ".join(structure_words(mixture.family))
         table = component_table(
             column_names(estimator),
             mixture.weights,
@@ -82,7 +78,7 @@ class ModelReport:
             ("file", clean(place)),
             ("written by", f"emplus {clean(header['emplus'])}, format {header['format']}"),
             ("estimator", type(estimator).__name__),
-            ("family", f"{mixture.family.name} ({config})"),
+            ("family", f"{mixture.family.name} ({structure})"),
             ("components", f"{mixture.n_components}, with {mixture.n_features} columns"),
             ("fitted on", f"{fit.n_rows} rows of total weight {fit.total_weight:.10g}"),
             ("log-likelihood", f"{fit.log_likelihood:.6f}"),

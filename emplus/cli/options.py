@@ -14,12 +14,21 @@ if TYPE_CHECKING:
     from emplus.cli.table import Table
     from emplus.search.base import Search
 
-__all__ = ["SEARCHES", "ModelRequest", "make_searches", "model_options"]
+__all__ = ["FAMILIES", "SEARCHES", "ModelRequest", "make_searches", "model_options"]
 
-# Names in the help, which must not import the searches themselves.
+# Names in the help, which must not import what they name.
 SEARCHES = "em, restarts, reset, random_swap, annealing, ueda, split_merge"
 
-_FAMILIES = {"gaussian": "GaussianMixture"}
+FAMILIES = "gaussian, factor-analyzer"
+
+# Each family's estimator, and the options that only it has with the arguments they set.
+_FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
+    "gaussian": ("GaussianMixture", {"covariance": "covariance_type"}),
+    "factor-analyzer": (
+        "FactorAnalyzerMixture",
+        {"factors": "n_factors", "noise": "noise", "loadings": "loadings"},
+    ),
+}
 
 
 def _strength(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
@@ -40,6 +49,9 @@ class ModelRequest:
     components: int
     family: str
     covariance: str | None
+    factors: int | None
+    noise: str | None
+    loadings: str | None
     init: str | None
     tol: float | None
     max_iter: int | None
@@ -55,14 +67,24 @@ class ModelRequest:
         return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
 
     def make_estimator(self, **more: Any) -> Any:
-        """The estimator that is asked for, with further arguments; None leaves a default."""
+        """The estimator that is asked for, with further arguments; None leaves a default.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such family.
+        ArgumentError
+            If an option is another family's.
+        """
         from emplus.estimators import estimator_class
 
         if self.family not in _FAMILIES:
             raise UnknownNameError("family", self.family, _FAMILIES)
+        name, own = _FAMILIES[self.family]
+        self._refuse_options_of_others()
         given = {
             "n_components": self.components,
-            "covariance_type": self.covariance,
+            **{argument: getattr(self, option) for option, argument in own.items()},
             "init_params": self.init,
             "tol": self.tol,
             "max_iter": self.max_iter,
@@ -71,7 +93,15 @@ class ModelRequest:
             **more,
         }
         known = {name: value for name, value in given.items() if value is not None}
-        return estimator_class(_FAMILIES[self.family])(**known)
+        return estimator_class(name)(**known)
+
+    def _refuse_options_of_others(self) -> None:
+        for family, (_, options) in _FAMILIES.items():
+            for option in options:
+                if family != self.family and getattr(self, option) is not None:
+                    raise ArgumentError(
+                        f"--{option} is an option of --family {family}, not of {self.family}."
+                    )
 
     def read_table(self) -> Table:
         """The rows that are asked for."""
@@ -113,8 +143,22 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.argument("data"),
     click.option("-k", "--components", type=int, default=1, show_default=True, help="How many."),
-    click.option("--family", default="gaussian", show_default=True, help="What a component is."),
-    click.option("--covariance", help="full, tied, diag or spherical.  [default: full]"),
+    click.option(
+        "--family",
+        default="gaussian",
+        show_default=True,
+        help=f"What a component is: {FAMILIES.replace(', ', ' or ')}.",
+    ),
+    click.option(
+        "--covariance", help="Of a gaussian: full, tied, diag or spherical.  [default: full]"
+    ),
+    click.option(
+        "--factors", type=int, help="Factors of each factor-analyzer component.  [default: 1]"
+    ),
+    click.option(
+        "--noise", help="Of a factor-analyzer: diag, shared or isotropic.  [default: diag]"
+    ),
+    click.option("--loadings", help="Of a factor-analyzer: own or common.  [default: own]"),
     click.option(
         "--init",
         help="How to start: k-means++, kmeans, random or random_from_data.  [default: k-means++]",
@@ -134,7 +178,7 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
         "--standardize",
         is_flag=True,
         help="Fit on columns of mean 0 and variance 1. What is reported and saved is in the units "
-        "of the data; spherical covariances become diagonal there.",
+        "of the data; spherical covariances and isotropic noise become diagonal there.",
     ),
     click.option("--threads", type=int, help="Threads; the result does not depend on it."),
 )

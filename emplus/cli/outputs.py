@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,15 @@ import click
 
 from emplus.errors import ArgumentError
 
-__all__ = ["PICTURES", "STDOUT", "check_outputs", "check_picture", "echo", "write_text"]
+__all__ = [
+    "IMAGE_SHAPE",
+    "PICTURES",
+    "STDOUT",
+    "check_outputs",
+    "check_picture",
+    "echo",
+    "write_text",
+]
 
 STDOUT = "-"
 PICTURES = (".png", ".svg", ".pdf")  # what emplus.plotting draws, known before it is imported
@@ -76,6 +85,25 @@ def check_picture(option: str, place: str | None) -> None:
     """
     if place is not None and Path(place).suffix.lower() not in PICTURES:
         raise ArgumentError(f"{option} {place!r} must end in one of {', '.join(PICTURES)}.")
+
+
+def _image_shape(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9})[xX×]([0-9]{1,9})", value.strip())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not HEIGHTxWIDTH, as in 8x8.", ctx, param)
+    return int(found[1]), int(found[2])
+
+
+IMAGE_SHAPE = click.option(
+    "--image-shape",
+    metavar="HEIGHTxWIDTH",
+    callback=_image_shape,
+    help="The rows are images of this shape: draw the components' means and factors as such.",
+)
 
 
 def write_text(place: str | None, write: Callable[[TextIO], object]) -> None:

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emplus.cli.outputs import check_outputs, check_picture, echo, write_text
+from emplus.cli.outputs import IMAGE_SHAPE, check_outputs, check_picture, echo, write_text
 
 if TYPE_CHECKING:
     from emplus.cli.table import Table
     from emplus.search.comparison import Comparison
 
-__all__ = ["datasets", "draw_fit", "draw_searches", "draw_trace", "info", "plot"]
+__all__ = [
+    "datasets",
+    "draw_fit",
+    "draw_images",
+    "draw_searches",
+    "draw_trace",
+    "info",
+    "plot",
+]
 
 
 @click.command()
@@ -40,6 +48,7 @@ def info(model: str, as_json: bool, output: str | None) -> None:
 @click.argument("data")
 @click.option("--output", metavar="PNG", required=True, help="Draw here (.png, .svg or .pdf).")
 @click.option("--trace", metavar="PNG", help="Draw the objective at each pass of the fit, too.")
+@IMAGE_SHAPE
 @click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
 @click.option("--columns", metavar="A,B,...", help="Columns to use.")
 def plot(
@@ -47,6 +56,7 @@ def plot(
     data: str,
     output: str,
     trace: str | None,
+    image_shape: tuple[int, int] | None,
     weights_column: str | None,
     columns: str | None,
 ) -> None:
@@ -59,7 +69,11 @@ def plot(
     from emplus.cli.use import load_model, model_table
 
     estimator = load_model(model)
-    draw_fit(estimator, model_table(estimator, data, columns, weights_column), output)
+    table = model_table(estimator, data, columns, weights_column)
+    if image_shape is not None:
+        draw_images(estimator, output, image_shape)
+    else:
+        draw_fit(estimator, table, output)
     echo(f"Picture  {output}")
     if trace is not None:
         draw_trace(estimator, trace)
@@ -79,6 +93,15 @@ def draw_fit(estimator: Any, table: Table, place: str) -> None:
             feature_names=list(table.names),
             sample_weight=table.weights,
         )
+
+
+def draw_images(estimator: Any, place: str, image_shape: tuple[int, int]) -> None:
+    """Draw the components as images, whole or not at all."""
+    from emplus.io import replacing
+    from emplus.plotting import plot_images
+
+    with replacing(place) as temporary:
+        plot_images(estimator, temporary, image_shape=image_shape)
 
 
 def draw_trace(estimator: Any, place: str) -> None:

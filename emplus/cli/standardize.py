@@ -1,8 +1,9 @@
 r"""Fitting on standardized columns, and the model mapped back to the units of the data.
 
-With z = (x - shift) / scale, a Gaussian in z is a Gaussian in x: means become shift + scale * mean,
-covariances S become D S D with D = diag(scale), and every density is divided by the product of the
-scales. So a log-likelihood of total weight W loses W * sum(log scale), and nothing else changes.
+With z = (x - shift) / scale, a component in z is one of the same family in x (means become
+shift + scale * mean, covariances S become D S D with D = diag(scale)), and every density is divided
+by the product of the scales. So a log-likelihood of total weight W loses W * sum(log scale), and
+nothing else changes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.cli.table import Table
-from emplus.families.registry import make_family
 from emplus.mixture import Mixture
 
 __all__ = ["Scaling"]
@@ -57,13 +57,14 @@ class Scaling:
     def restore(self, estimator: Any, names: list[str] | None) -> Any:
         """A fitted estimator in the units of the data, from one fitted on `apply`'s.
 
-        A spherical covariance becomes diagonal: columns of unequal scale have unequal variances.
+        A spherical covariance, or isotropic noise, becomes diagonal: columns of unequal scale have
+        unequal variances.
         """
         fit = estimator.result_
         mixture = self._mixture(fit.mixture)
         loss = self.loss(fit.total_weight)
         params = estimator.get_params(deep=False)
-        params["covariance_type"] = mixture.family.config()["covariance_type"]
+        params.update(mixture.family.config())
         mapped = type(estimator)(**params)
         summary = {
             "outcome": fit.outcome.value,
@@ -92,17 +93,5 @@ class Scaling:
         return mapped
 
     def _mixture(self, mixture: Mixture) -> Mixture:
-        packed = mixture.family.pack(mixture.parameters)
-        covariances, squares = packed["covariances"], np.square(self.scale)
-        structure = mixture.family.config()["covariance_type"]
-        if structure == "spherical":
-            structure, covariances = "diag", covariances[:, None] * squares
-        elif structure == "diag":
-            covariances = covariances * squares
-        else:
-            # An outer product is symmetric to the last bit, and so is what it multiplies.
-            covariances = covariances * np.outer(self.scale, self.scale)
-        family = make_family("gaussian", covariance_type=structure)
-        means = self.shift + self.scale * packed["means"]
-        parameters = family.unpack({"means": means, "covariances": covariances})
+        family, parameters = mixture.family.map_columns(mixture.parameters, self.scale, self.shift)
         return Mixture(family, mixture.log_weights, parameters)

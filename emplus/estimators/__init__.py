@@ -10,7 +10,10 @@ from emplus.errors import UnknownNameError
 __all__ = ["ESTIMATORS", "estimator_class"]
 
 # Where each estimator lives; imported only when asked for, because scikit-learn is slow to import.
-ESTIMATORS: dict[str, str] = {"GaussianMixture": "emplus.estimators.gaussian_mixture"}
+ESTIMATORS: dict[str, str] = {
+    "GaussianMixture": "emplus.estimators.gaussian_mixture",
+    "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
+}
 
 
 def estimator_class(name: str) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -12,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emplus.data.memory import ArraySource
@@ -20,14 +17,15 @@ from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
-from emplus.errors import ArgumentError, DataError, DataWarning, FitWarning, UnknownNameError
+from emplus.errors import ArgumentError, DataError, UnknownNameError
+from emplus.estimators.telling import warn_of_data, warn_of_fit
 from emplus.estimators.validation import (
     check_number,
     check_positive_int,
     check_rows_finite,
     check_sample_weight,
     check_spread,
-    column_name,
+    given_array,
     make_rng,
     spread_fits,
 )
@@ -39,9 +37,10 @@ from emplus.search.fit import Fit
 from emplus.search.registry import make_search
 from emplus.starts.base import Start
 from emplus.starts.calibration import calibrated_prior
-from emplus.starts.given import GivenMixture
+from emplus.starts.given import GivenMixture, GivenParameters
+from emplus.starts.registry import make_start
 
-__all__ = ["MixtureEstimator", "say"]
+__all__ = ["MixtureEstimator"]
 
 Array = NDArray[np.floating]
 
@@ -49,32 +48,55 @@ Array = NDArray[np.floating]
 class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
     """Fit, score, assign and sample: everything that does not depend on the family."""
 
-    # Set by the constructors of the subclasses, as scikit-learn wants it.
-    n_components: int
-    tol: float
-    reg_covar: float | str
-    max_iter: int
-    n_init: int
-    random_state: Any
-    warm_start: bool
-    verbose: int
-    verbose_interval: int
-    search: str | Search
-    n_jobs: int | None
-    observers: Sequence[Observer] | None
-
     # Set by fit.
     mixture_: Mixture
     result_: Fit
     n_features_in_: int
+    weights_: Array
+    means_: Array
+
+    def __init__(
+        self,
+        n_components: int,
+        *,
+        tol: float,
+        reg_covar: float | str,
+        max_iter: int,
+        n_init: int,
+        init_params: str | Start,
+        weights_init: ArrayLike | None,
+        means_init: ArrayLike | None,
+        random_state: Any,
+        warm_start: bool,
+        verbose: int,
+        verbose_interval: int,
+        search: str | Search,
+        n_jobs: int | None,
+        observers: Sequence[Observer] | None,
+    ):
+        self.n_components = n_components
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.search = search
+        self.n_jobs = n_jobs
+        self.observers = observers
 
     @abstractmethod
-    def _family(self) -> Family:
+    def _family(self, n_features: int) -> Family:
         """The family that the arguments ask for."""
 
     @abstractmethod
-    def _start(self, n_features: int) -> Start:
-        """The start that the arguments ask for."""
+    def _given(self, n_features: int) -> dict[str, Array]:
+        """Starting values besides weights and means, by their names in the family's ``pack``."""
 
     @abstractmethod
     def _publish(self) -> None:
@@ -116,7 +138,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         """
         k = check_positive_int("n_components", self.n_components)
         source = self._source(X, sample_weight, k)
-        family = self._family()
+        family = self._family(source.n_features)
         prior = calibrated_prior(family, source, k, self._strength())
         problem = Problem(family, source, prior)
         start = self._start(source.n_features)
@@ -131,7 +153,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         )
         self._adopt(fit)
         self.prior_ = prior
-        self._warn(problem)
+        warn_of_data(problem.moments, getattr(self, "feature_names_in_", None))
+        self._warn_of_family(problem)
+        warn_of_fit(fit)
         return self
 
     def _source(self, X: ArrayLike, sample_weight: ArrayLike | None, k: int) -> ArraySource:
@@ -155,6 +179,21 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
             source = ArraySource(rows.astype(np.float64), weight, self.n_jobs)
         check_spread(moments, 8, names)
         return source
+
+    def _start(self, d: int) -> Start:
+        k, named = self.n_components, self.init_params
+        start = make_start(named) if isinstance(named, str) else named
+        weights = means = None
+        if self.weights_init is not None:
+            weights = given_array("weights_init", self.weights_init, (k,))
+            if (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
+                raise ArgumentError("weights_init must be at least 0 and sum to 1.")
+        if self.means_init is not None:
+            means = given_array("means_init", self.means_init, (k, d))
+        others = self._given(d)
+        if weights is None and means is None and not others:
+            return start
+        return GivenParameters(start, weights, means, others)
 
     def _strength(self) -> float | None:
         """Phantom rows of the prior; None where the data are to tell."""
@@ -187,37 +226,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         self.n_iter_ = fit.n_iter
         self.lower_bound_ = fit.log_likelihood / fit.total_weight
         self.lower_bounds_ = [value / fit.total_weight for value in fit.log_likelihoods]
+        self.weights_, self.means_ = fit.mixture.weights, fit.mixture.parameters.means
         self._publish()
-
-    def _warn(self, problem: Problem) -> None:
-        names = getattr(self, "feature_names_in_", None)
-        constant = np.flatnonzero(problem.moments.constant)
-        if len(constant) == problem.source.n_features:
-            say(DataWarning, "All rows are equal: every component describes the same point.")
-        elif len(constant):
-            listed = ", ".join(column_name(int(c), names) for c in constant[:5])
-            more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
-            say(DataWarning, f"Constant in every row: {listed}{more}. It tells nothing apart.")
-        self._warn_of_family(problem)
-        fit = self.result_
-        failed = [run for run in fit.runs if not run.outcome.usable]
-        if failed:
-            listed = "; ".join(
-                f"start {run.start}, component {run.component}: {run.outcome.value}"
-                for run in failed[:5]
-            )
-            say(FitWarning, f"{len(failed)} of {len(fit.runs)} starts failed ({listed}).")
-        light = np.flatnonzero(self.mixture_.weights * fit.total_weight < 1e-3)
-        if len(light):
-            listed = ", ".join(map(str, light[:5]))
-            say(
-                FitWarning,
-                f"Empty at the end: component {listed}. Ask for fewer components, or try other "
-                "starts with n_init.",
-            )
-        if fit.outcome is not Outcome.CONVERGED:
-            kind = FitWarning if fit.outcome is Outcome.INTERRUPTED else ConvergenceWarning
-            say(kind, f"After {fit.n_iter} iterations: {fit.outcome.sentence}")
 
     def _warn_of_family(self, problem: Problem) -> None:
         """Warn of what only the family can see in the data."""
@@ -287,6 +297,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         surprise = -float(np.log(joint.max(axis=1)) @ counts)
         return float(log_density @ counts), float(counts.sum()), surprise
 
+    def marginal(self, columns: Sequence[int] | int) -> Mixture:
+        """The fitted mixture of some of the columns; see `Mixture.marginal`."""
+        check_is_fitted(self)
+        return self.mixture_.marginal(columns)
+
+    def condition(self, columns: Sequence[int] | int, values: ArrayLike) -> Mixture:
+        """The fitted mixture of the other columns, given values; see `Mixture.condition`."""
+        check_is_fitted(self)
+        return self.mixture_.condition(columns, values)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model to a file; see `emplus.io.save`."""
         from emplus.io import save
@@ -333,11 +353,3 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
 
     def _log_joint(self, X: ArrayLike) -> Array:
         return self._rows(X).map_rows(self.mixture_.log_joint)
-
-
-def say(kind: type[Warning], sentence: str) -> None:
-    """Warn at the line of the caller's own code, however deep inside the package we are."""
-    depth, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("emplus."):
-        depth, frame = depth + 1, frame.f_back
-    warnings.warn(sentence, kind, stacklevel=depth)

@@ -11,14 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from emplus.engine.observers import Observer
 from emplus.engine.problem import Problem
 from emplus.errors import ArgumentError, DataWarning
-from emplus.estimators.base import MixtureEstimator, say
+from emplus.estimators.base import MixtureEstimator
+from emplus.estimators.telling import say
 from emplus.estimators.validation import column_name, given_array
 from emplus.families.gaussian import Gaussian
 from emplus.families.registry import make_covariance
 from emplus.search.base import Search
 from emplus.starts.base import Start
-from emplus.starts.given import GivenGaussian
-from emplus.starts.registry import make_start
 
 __all__ = ["GaussianMixture"]
 
@@ -125,8 +124,6 @@ class GaussianMixture(MixtureEstimator):
     True
     """
 
-    weights_: Array
-    means_: Array
     covariances_: Array
     precisions_cholesky_: Array
 
@@ -151,60 +148,50 @@ class GaussianMixture(MixtureEstimator):
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
     ):
-        self.n_components = n_components
+        super().__init__(
+            n_components,
+            tol=tol,
+            reg_covar=reg_covar,
+            max_iter=max_iter,
+            n_init=n_init,
+            init_params=init_params,
+            weights_init=weights_init,
+            means_init=means_init,
+            random_state=random_state,
+            warm_start=warm_start,
+            verbose=verbose,
+            verbose_interval=verbose_interval,
+            search=search,
+            n_jobs=n_jobs,
+            observers=observers,
+        )
         self.covariance_type = covariance_type
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.weights_init = weights_init
-        self.means_init = means_init
         self.precisions_init = precisions_init
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
-        self.search = search
-        self.n_jobs = n_jobs
-        self.observers = observers
 
-    def _family(self) -> Gaussian:
+    def _family(self, n_features: int) -> Gaussian:
         return Gaussian(make_covariance(self.covariance_type))
 
-    def _start(self, n_features: int) -> Start:
-        named = self.init_params
-        start = make_start(named) if isinstance(named, str) else named
-        weights, means, precisions = self._given(n_features)
-        if weights is None and means is None and precisions is None:
-            return start
-        return GivenGaussian(start, weights, means, precisions)
-
-    def _given(self, d: int) -> tuple[Array | None, Array | None, Array | None]:
-        k, family = self.n_components, self._family()
-        weights = means = precisions = None
-        if self.weights_init is not None:
-            weights = given_array("weights_init", self.weights_init, (k,))
-            if (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
-                raise ArgumentError("weights_init must be at least 0 and sum to 1.")
-        if self.means_init is not None:
-            means = given_array("means_init", self.means_init, (k, d))
-        if self.precisions_init is not None:
-            shape = family.covariance.shape(k, d)
-            precisions = given_array("precisions_init", self.precisions_init, shape)
-            symmetric = precisions.swapaxes(-1, -2) if family.covariance.matrices else precisions
-            if not np.allclose(precisions, symmetric):
-                raise ArgumentError("A matrix in precisions_init is not symmetric.")
-            try:
-                family.covariance.factors(precisions)
-            except np.linalg.LinAlgError:
-                raise ArgumentError("precisions_init must be positive definite.") from None
-        return weights, means, precisions
+    def _given(self, n_features: int) -> dict[str, Array]:
+        if self.precisions_init is None:
+            return {}
+        structure = make_covariance(self.covariance_type)
+        shape = structure.shape(self.n_components, n_features)
+        precisions = given_array("precisions_init", self.precisions_init, shape)
+        symmetric = precisions.swapaxes(-1, -2) if structure.matrices else precisions
+        if not np.allclose(precisions, symmetric):
+            raise ArgumentError("A matrix in precisions_init is not symmetric.")
+        try:
+            structure.factors(precisions)
+        except np.linalg.LinAlgError:
+            raise ArgumentError("precisions_init must be positive definite.") from None
+        if not structure.matrices:
+            return {"covariances": 1.0 / precisions}
+        covariances = np.linalg.inv(precisions)
+        return {"covariances": 0.5 * (covariances + covariances.swapaxes(-1, -2))}
 
     def _publish(self) -> None:
         parameters = self.mixture_.parameters
-        self.weights_ = self.mixture_.weights
-        self.means_, self.covariances_ = parameters.means, parameters.covariances
+        self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.factors
 
     @property
@@ -217,8 +204,7 @@ class GaussianMixture(MixtureEstimator):
         return factors**2
 
     def _warn_of_family(self, problem: Problem) -> None:
-        family = self._family()
-        if not family.covariance.matrices:
+        if not make_covariance(self.covariance_type).matrices:
             return
         columns = _collinear(self.mixture_, problem)
         if len(columns):

@@ -143,6 +143,9 @@ class Family(Protocol):
     def maximize(self, statistics: Any, prior: Any) -> Any:
         """The M step: parameters that maximize the expected log-likelihood plus ``log_prior``.
 
+        Where components have unobserved variables of their own it may raise that only, and then
+        ends, repeated with the same responsibilities, at the maximum.
+
         Raises
         ------
         SingularComponentError
@@ -191,6 +194,9 @@ class Family(Protocol):
     def n_features(self, parameters: Any) -> int:
         """Number of columns the parameters speak of."""
 
+    def variances(self, parameters: Any) -> Array:
+        """Variance of each column under each component (k, d)."""
+
     def marginal(self, parameters: Any, columns: NDArray[np.integer]) -> tuple[Family, Any]:
         """The family and parameters of some of the columns."""
 
@@ -198,6 +204,9 @@ class Family(Protocol):
         self, parameters: Any, columns: NDArray[np.integer], values: Array
     ) -> tuple[Family, Any, Array]:
         """The family and parameters of the other columns, and each log p(values | j) (k,)."""
+
+    def map_columns(self, parameters: Any, scale: Array, shift: Array) -> tuple[Family, Any]:
+        """The family and parameters of the columns ``scale * x + shift``."""
 
     def pack(self, parameters: Any) -> dict[str, Array]:
         """Named arrays that hold the parameters."""

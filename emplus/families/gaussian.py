@@ -18,7 +18,7 @@ from emplus.families.gaussian_statistics import GaussianStatistics
 from emplus.numerics.moments import Moments
 from emplus.numerics.triangular import SingularMatrixError
 
-__all__ = ["Gaussian", "GaussianParameters", "PhantomRows"]
+__all__ = ["Gaussian", "GaussianParameters", "PhantomRows", "typical_variances"]
 
 # The least that the prior's rows are spread, as a part of the data's variance: where most cells of
 # whole numbers hold one value each, a typical component has none.
@@ -200,10 +200,7 @@ class Gaussian:
         Where those are not known, or far below the variances of the data's columns, the data's
         are taken, or a small part of them.
         """
-        variances = _positive_variances(moments)
-        if spread is not None:
-            variances = np.maximum(np.minimum(spread, variances), _LEAST_SPREAD * variances)
-        return PhantomRows(float(strength), variances)
+        return PhantomRows(float(strength), typical_variances(moments, spread))
 
     def absolute_prior(self, strength: float, variance: float, n_features: int) -> PhantomRows:
         """Phantom rows of one variance in every column, in the squared units of the data.
@@ -216,6 +213,9 @@ class Gaussian:
     def log_prior(self, parameters: GaussianParameters, prior: PhantomRows) -> Array:
         """(m / 2) (log det P_j - tr(V P_j)) for each component; once where P is shared."""
         d = parameters.means.shape[1]
+        if self.held is not None:
+            # Of what is held: a constant.
+            return np.zeros(len(parameters.means))
         if prior.strength == 0.0:
             return np.zeros(1 if self.covariance.shared else len(parameters.means))
         half_log_det = self.covariance.half_log_det(parameters.factors, d)
@@ -270,6 +270,16 @@ class Gaussian:
     def n_features(self, parameters: GaussianParameters) -> int:
         """Number of columns."""
         return int(parameters.means.shape[1])
+
+    def variances(self, parameters: GaussianParameters) -> Array:
+        """Variance of each column under each component (k, d)."""
+        covariances = parameters.covariances
+        if self.covariance.matrices:
+            covariances = np.einsum("...aa->...a", covariances)
+        elif covariances.ndim == 1:
+            covariances = covariances[:, None]
+        variances: Array = np.broadcast_to(covariances, parameters.means.shape)
+        return variances
 
     def full_covariances(self, parameters: GaussianParameters) -> Array:
         """Covariances as (k, d, d), whatever the structure."""
@@ -348,6 +358,15 @@ def infer_covariance(covariances: Array, k: int, d: int) -> list[Covariance]:
     """The structures whose shape fits the array."""
     structures: list[Covariance] = [Full(), Tied(), Diagonal(), Spherical()]
     return [s for s in structures if s.shape(k, d) == covariances.shape]
+
+
+def typical_variances(moments: Moments, spread: Array | None) -> Array:
+    """Variances of a typical component (d,), positive, and between a part and all of the data's."""
+    variances = _positive_variances(moments)
+    if spread is None:
+        return variances
+    held: Array = np.maximum(np.minimum(spread, variances), _LEAST_SPREAD * variances)
+    return held
 
 
 def _positive_variances(moments: Moments) -> Array:

@@ -10,6 +10,7 @@ from emplus.families.base import Family
 from emplus.families.covariance import Covariance
 from emplus.families.covariance_matrices import Full, Tied
 from emplus.families.covariance_variances import Diagonal, Spherical
+from emplus.families.factor_analyzer import FactorAnalyzer
 from emplus.families.gaussian import Gaussian
 
 __all__ = ["COVARIANCES", "FAMILIES", "make_covariance", "make_family"]
@@ -41,7 +42,14 @@ def _gaussian(covariance_type: str = "full") -> Family:
     return Gaussian(make_covariance(covariance_type))
 
 
-FAMILIES: dict[str, Callable[..., Family]] = {"gaussian": _gaussian}
+def _factor_analyzer(n_factors: int = 1, noise: str = "diag", loadings: str = "own") -> Family:
+    return FactorAnalyzer(n_factors, noise, loadings)
+
+
+FAMILIES: dict[str, Callable[..., Family]] = {
+    Gaussian.name: _gaussian,
+    FactorAnalyzer.name: _factor_analyzer,
+}
 
 
 def make_family(name: str, **config: Any) -> Family:

@@ -5,7 +5,9 @@ language can read its numbers and opening one never runs code. Its tensors are
 
 - ``log_weights`` (k,): natural logarithms of the mixing weights;
 - ``parameters.<name>``: the arrays of ``family.pack`` (for Gaussians ``means`` and
-  ``covariances``);
+  ``covariances``, for factor analyzers ``means``, ``loadings`` and ``noise_variance``, or, where
+  the loadings are common, ``offset``, ``basis``, ``factor_means``, ``factor_roots`` and
+  ``noise_variance``);
 - ``trace`` and ``log_likelihoods``: objective and log-likelihood at each pass over the data.
 
 Its metadata hold one key, ``emplus``: a JSON object with

@@ -1,10 +1,12 @@
 """Pictures of a fitted mixture: what is drawn is computed first and drawn second.
 
-- `plot_fit`, `plot_trace` and `plot_searches` write a picture file (png, svg or pdf), the same bits
-  every time.
-- `density_1d`, `scatter`, `ellipses`, `pairs`, `trace` and `searches` compute what a picture shows.
+- `plot_fit`, `plot_images`, `plot_trace` and `plot_searches` write a picture file (png, svg or
+  pdf), the same bits every time.
+- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `trace` and `searches` compute what a
+  picture shows.
 - `draw_density`, `draw_scatter`, `draw_weights`, `draw_trace`, `draw_gaps`, `draw_searches` and
-  `draw_costs` put that on a matplotlib ``Axes``, and `draw_pairs` on a ``Figure``, for notebooks.
+  `draw_costs` put that on a matplotlib ``Axes``, `draw_pairs` and `draw_image_grid` on a
+  ``Figure``, for notebooks.
 
 matplotlib is imported when something is drawn, not before.
 """
@@ -30,6 +32,8 @@ from emplus.plotting.data import (
     trace,
 )
 from emplus.plotting.files import plot_fit
+from emplus.plotting.image_files import plot_images
+from emplus.plotting.images import ImageGrid, check_image_shape, image_grid
 from emplus.plotting.places import EXTENSIONS
 from emplus.plotting.search_files import plot_searches, plot_trace
 from emplus.plotting.style import palette
@@ -37,32 +41,38 @@ from emplus.plotting.tracing import Marks
 
 if TYPE_CHECKING:
     from emplus.plotting.draw import draw_density, draw_pairs, draw_scatter, draw_weights
+    from emplus.plotting.draw_images import draw_image_grid
     from emplus.plotting.draw_search import draw_costs, draw_gaps, draw_searches, draw_trace
 
 __all__ = [
     "EXTENSIONS",
     "Density1D",
     "Ellipses",
+    "ImageGrid",
     "Marks",
     "Pairs",
     "Runs",
     "Scatter",
     "Searches",
     "Trace",
+    "check_image_shape",
     "coverage",
     "density_1d",
     "draw_costs",
     "draw_density",
     "draw_gaps",
+    "draw_image_grid",
     "draw_pairs",
     "draw_scatter",
     "draw_searches",
     "draw_trace",
     "draw_weights",
     "ellipses",
+    "image_grid",
     "pairs",
     "palette",
     "plot_fit",
+    "plot_images",
     "plot_searches",
     "plot_trace",
     "responsibilities_colours",
@@ -72,12 +82,16 @@ __all__ = [
 ]
 
 
-_OF_SEARCHES = ("draw_costs", "draw_gaps", "draw_searches", "draw_trace")
+# Where what is not in `emplus.plotting.draw` is drawn.
+_ELSEWHERE = {
+    **dict.fromkeys(("draw_costs", "draw_gaps", "draw_searches", "draw_trace"), "draw_search"),
+    "draw_image_grid": "draw_images",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("draw_") and name in __all__:
-        module = "draw_search" if name in _OF_SEARCHES else "draw"
+        module = _ELSEWHERE.get(name, "draw")
         return getattr(import_module(f"emplus.plotting.{module}"), name)
     raise AttributeError(f"module 'emplus.plotting' has no attribute {name!r}")
 

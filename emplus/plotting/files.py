@@ -16,8 +16,9 @@ from emplus.plotting.geometry import coverage
 from emplus.plotting.places import picture_place
 from emplus.plotting.search_files import trace_words
 from emplus.plotting.tracing import Trace, trace
+from emplus.plotting.words import describe
 
-__all__ = ["plot_fit"]
+__all__ = ["mixture_of", "plot_fit"]
 
 _STRIP = 1.9  # inches for the trace of a search
 
@@ -67,20 +68,20 @@ def plot_fit(
         If the file cannot be written.
     """
     place, kind = picture_place(path)
-    mixture = _mixture(estimator)
+    mixture = mixture_of(estimator)
     names = _names(estimator, X, mixture.n_features, feature_names)
     from emplus.plotting import draw_page
 
     history = _history(estimator)
     with draw_page.house_style():
         if mixture.n_features <= 2:
-            default = _describe(mixture)
+            default = describe(mixture)
             figure, body = _sheet(7.2, 4.3 if mixture.n_features == 1 else 5.2, history)
             draw_one = _draw_density if mixture.n_features == 1 else _draw_scatter
             caption = draw_one(body, mixture, X, sample_weight, names)
         else:
             data = pairs(mixture, X, sample_weight=sample_weight)
-            default = _describe(mixture) + _which_columns(data)
+            default = describe(mixture) + _which_columns(data)
             side = 1.35 * len(data.columns) + 1.2
             figure, body = _sheet(side, side, history)
             caption = _draw_pairs(body, data, names)
@@ -94,7 +95,8 @@ def plot_fit(
     return place
 
 
-def _mixture(estimator: Any) -> Mixture:
+def mixture_of(estimator: Any) -> Mixture:
+    """The mixture of a fitted estimator, or the mixture itself."""
     mixture = estimator if isinstance(estimator, Mixture) else getattr(estimator, "mixture_", None)
     if not isinstance(mixture, Mixture):
         raise ArgumentError(
@@ -118,13 +120,6 @@ def _names(estimator: Any, X: Any, d: int, feature_names: Sequence[str] | None) 
         if source is not None and len(source) == d:
             return [plain(name) for name in source]
     return [f"column {j}" for j in range(d)]
-
-
-def _describe(mixture: Mixture) -> str:
-    k = mixture.n_components
-    structure = mixture.family.config().get("covariance_type")
-    words = f"{mixture.family.name.capitalize()} mixture, {k} component{'s' if k != 1 else ''}"
-    return words + (f", {structure} covariance" if structure else "")
 
 
 def _which_columns(data: Pairs) -> str:

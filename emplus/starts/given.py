@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -11,13 +12,12 @@ from numpy.typing import NDArray
 from emplus.data.base import Array
 from emplus.engine.problem import Problem
 from emplus.errors import ArgumentError
-from emplus.families.gaussian import Gaussian
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_or_minus_infinity
 from emplus.starts.base import Start, chosen_rows, hard_responsibilities, standardized
 from emplus.starts.centres import from_centres
 
-__all__ = ["GivenGaussian", "GivenLabels", "GivenMixture", "RandomResponsibilities"]
+__all__ = ["GivenLabels", "GivenMixture", "GivenParameters", "RandomResponsibilities"]
 
 
 @final
@@ -88,42 +88,46 @@ class GivenMixture:
 
 @final
 @dataclass(frozen=True)
-class GivenGaussian:
-    """Weights, means or precisions of a Gaussian start, as far as they are given.
+class GivenParameters:
+    """Weights, means and other parameters of a start, as far as they are given.
 
     Parameters
     ----------
     otherwise : Start
-        Where the rest comes from. Given means are centres: without precisions, each
-        component's covariance is estimated from the rows nearest to its mean.
+        Where the rest comes from.
     weights : (k,) ndarray, optional
     means : (k, d) ndarray, optional
-    precisions : ndarray, optional
-        Inverse covariances in the shape of the structure.
+        They are centres too: what is not given is estimated from the rows nearest to each. Where
+        the family's means are not free (common loadings), they are centres only.
+    others : mapping of str to ndarray
+        Arrays of the family's ``pack``, by name, such as ``covariances``.
     """
 
     otherwise: Start
     weights: Array | None = None
     means: Array | None = None
-    precisions: Array | None = None
+    others: Mapping[str, Array] = field(default_factory=dict)
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
-        """The given values, and the rest from the other start."""
-        family = problem.family
-        if not isinstance(family, Gaussian):
-            raise ArgumentError("Means and precisions can be given for Gaussian components only.")
-        base = self._base(problem, n_components, rng)
-        means = base.parameters.means if self.means is None else self.means
-        covariances = base.parameters.covariances
-        if self.precisions is not None:
-            matrices = family.covariance.matrices
-            covariances = np.linalg.inv(self.precisions) if matrices else 1.0 / self.precisions
-            if matrices:
-                covariances = 0.5 * (covariances + covariances.swapaxes(-1, -2))
+        """The given values, and the rest from the other start.
+
+        Raises
+        ------
+        ArgumentError
+            If the values together are no parameters of the family.
+        """
+        base, family = self._base(problem, n_components, rng), problem.family
+        arrays = family.pack(base.parameters)
+        if self.means is not None and "means" in arrays:
+            arrays["means"] = self.means
+        try:
+            parameters = family.unpack({**arrays, **self.others})
+        except ValueError as error:
+            raise ArgumentError(f"The given values are no start: {error}.") from None
         log_weights = base.log_weights
         if self.weights is not None:
             log_weights = log_or_minus_infinity(self.weights / self.weights.sum())
-        return Mixture(family, log_weights, family.parameters(means, covariances))
+        return Mixture(family, log_weights, parameters)
 
     def _base(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
         if self.means is None:

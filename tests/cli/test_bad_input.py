@@ -19,6 +19,9 @@ Run = Callable[..., Result]
 
 
 GOOD = "a,b\n1,2\n3,5\n4,4\n7,1\n"
+FACTORS = ["fit", "t.csv", "--family", "factor-analyzer"]
+IMAGES = ["--plot", "p.png", "--image-shape"]
+DRAW = ["plot", "m.safetensors", "faithful", "--output", "p.png"]
 BAD: list[tuple[str, list[str], str]] = [
     # content of t.csv, arguments, part of the sentence
     ("", ["fit", "t.csv"], "'t.csv' is empty"),
@@ -39,6 +42,25 @@ BAD: list[tuple[str, list[str], str]] = [
     (GOOD, ["fit", "t.csv", "--search", "me"], "did you mean 'em'"),
     (GOOD, ["fit", "t.csv", "--covariance", "sferical"], "did you mean 'spherical'"),
     (GOOD, ["fit", "t.csv", "--init", "kmean"], "did you mean 'kmeans'"),
+    (GOOD, ["fit", "t.csv", "--factors", "1"], "--factors is an option of --family factor-analy"),
+    (GOOD, ["fit", "t.csv", "--noise", "diag"], "--noise is an option of --family factor-analyz"),
+    (GOOD, ["compare", "t.csv", "--loadings", "own"], "--loadings is an option of --family factor"),
+    (GOOD, [*FACTORS, "--covariance", "full"], "is an option of --family gaussian, not of factor"),
+    (GOOD, [*FACTORS, "--factors", "-1"], "n_factors must be a whole number of at least 0; it is"),
+    (GOOD, [*FACTORS, "--factors", "two"], "'two' is not a valid integer"),
+    (GOOD, [*FACTORS, "--factors", "3"], "n_factors=3 is more than n_features=2"),
+    (GOOD, [*FACTORS, "--noise", "isotrop"], "did you mean 'isotropic'"),
+    (GOOD, [*FACTORS, "--loadings", "comon"], "did you mean 'common'"),
+    (GOOD, [*FACTORS, "--reg-covar", "-1"], "reg_covar"),
+    (GOOD, ["fit", "t.csv", *IMAGES, "2x2"], "Images of 2 x 2 have 4 pixels, but the rows have 2"),
+    (GOOD, ["fit", "t.csv", *IMAGES, "0x2"], "Images of 0 x 2 have 0 pixels, but the rows have 2"),
+    (GOOD, ["fit", "t.csv", *IMAGES, "1by2"], "'1by2' is not HEIGHTxWIDTH, as in 8x8"),
+    (GOOD, ["fit", "t.csv", *IMAGES, "-1x2"], "'-1x2' is not HEIGHTxWIDTH"),
+    (GOOD, ["fit", "t.csv", *IMAGES, ""], "'' is not HEIGHTxWIDTH"),
+    (GOOD, ["fit", "t.csv", *IMAGES, "9" * 5000 + "x1"], "is not HEIGHTxWIDTH"),
+    (GOOD, ["fit", "t.csv", "--image-shape", "1x2"], "say where with --plot PNG"),
+    (GOOD, [*DRAW, "--image-shape", "8x8"], "have 64 pixels, but the rows have 2 columns"),
+    (GOOD, [*DRAW, "--image-shape", "square"], "'square' is not HEIGHTxWIDTH"),
     (GOOD, ["fit", "t.csv", "--tol", "nan"], "tol"),
     (GOOD, ["fit", "t.csv", "--tol", "-1"], "tol"),
     (GOOD, ["fit", "t.csv", "--max-iter", "0"], "max_iter"),

@@ -19,8 +19,10 @@ from click.testing import Result
 import emplus
 from emplus.cli.compare import compare as compare_command
 from emplus.cli.fit import fit as fit_command
-from emplus.cli.options import SEARCHES
+from emplus.cli.options import _FAMILIES, FAMILIES, SEARCHES
 from emplus.cli.outputs import PICTURES
+from emplus.estimators import estimator_class
+from emplus.families.registry import FAMILIES as KNOWN_FAMILIES
 from emplus.io import load
 from emplus.plotting import EXTENSIONS, plot_fit
 from emplus.search.registry import SEARCHES as KNOWN
@@ -81,10 +83,26 @@ def test_the_defaults_in_the_help_are_the_estimators() -> None:
         "max_iter": "max_iter",
         "reg_covar": "reg_covar",
     }
-    arguments = inspect.signature(emplus.GaussianMixture).parameters
+    of_factors = {"factors": "n_factors", "noise": "noise", "loadings": "loadings"}
+    names |= of_factors
+    arguments = {
+        **inspect.signature(emplus.FactorAnalyzerMixture).parameters,
+        **inspect.signature(emplus.GaussianMixture).parameters,
+    }
     helps = {option.name: getattr(option, "help", None) for option in fit_command.params}
     for option, name in names.items():
         assert f"[default: {arguments[name].default}]" in str(helps[option])
+
+
+def test_the_help_names_every_family_and_every_option_belongs_to_one() -> None:
+    assert FAMILIES.split(", ") == list(KNOWN_FAMILIES) == list(_FAMILIES)
+    for command in (fit_command, compare_command):
+        helps = {option.name: str(getattr(option, "help", "")) for option in command.params}
+        assert all(family in helps["family"] for family in KNOWN_FAMILIES)
+        for estimator, options in _FAMILIES.values():
+            assert options.keys() <= helps.keys()
+            arguments = inspect.signature(estimator_class(estimator)).parameters
+            assert set(options.values()) <= set(arguments)
 
 
 def test_the_help_names_every_search() -> None:
@@ -330,7 +348,8 @@ def test_sample(model: str, run: Run) -> None:
 
 def test_info(model: str, run: Run) -> None:
     text = run("info", model).stdout
-    for part in ("GaussianMixture", "gaussian (full)", "eruptions", "-1130.2", "272 rows"):
+    structure = "gaussian (full covariance)"
+    for part in ("GaussianMixture", structure, "eruptions", "-1130.2", "272 rows"):
         assert part in text
     content = json.loads(run("info", model, "--json").stdout)
     assert content["header"]["fit"]["n_rows"] == 272

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -93,6 +95,9 @@ def test_counts(make_source: MakeSource) -> None:
     assert_array_equal(taken, X.astype(np.float32)[[7, 1]])
     assert_array_equal(taken_weight, [7.0, 1.0])
     assert make_source(X).take(np.array([0]))[1] is None
+    taken, taken_weight = source.take(slice(2, 5))
+    assert_array_equal(taken, X.astype(np.float32)[2:5])
+    assert_array_equal(taken_weight, [2.0, 3.0, 4.0])
 
 
 @every_source
@@ -123,12 +128,26 @@ def test_an_error_in_a_thread_comes_out(make_source: MakeSource) -> None:
             make_source(rows(), n_jobs=n_jobs).reduce(fail, 10)
 
 
+@every_source
+@pytest.mark.parametrize("n_jobs", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_each_answers_in_order(make_source: MakeSource, n_jobs: int, count: int) -> None:
+    def late(index: int) -> int:
+        # The first ones take longest.
+        time.sleep(0.002 if index < 2 else 0.0)
+        return index * index
+
+    source = make_source(rows(), n_jobs=n_jobs)
+    assert list(source.each(late, count)) == [index * index for index in range(count)]
+
+
 def test_an_array_is_neither_copied_nor_written_to() -> None:
     X = np.asfortranarray(rows(100))
     X.flags.writeable = False
     source = ArraySource(X, n_jobs=1)
     source.reduce(lambda block: (np.array([float(np.shares_memory(block.X, X))]),), 1)
     assert np.shares_memory(source._block(0, 10).X, X)
+    assert np.shares_memory(source.take(slice(None))[0], X)
 
 
 def test_refuses_what_is_no_table() -> None:

@@ -138,11 +138,13 @@ def estimator_bits(model: MixtureEstimator) -> list[Array]:
 def test_the_same_bits_for_any_number_of_threads_and_every_run(
     case: FamilyCase, dtype: type[np.floating], weighted: bool
 ) -> None:
-    X = case.rows(50_000).astype(dtype)
+    # Several blocks either way; the M step's own work is what a family adds.
+    X = case.rows(50_000 if case.exact else 9_000).astype(dtype)
+    arguments: dict[str, Any] = {} if case.exact else {"search": "em", "n_init": 2}
     weight = np.random.default_rng(0).uniform(0.5, 2.0, size=len(X)) if weighted else None
     fits = []
     for n_jobs in (1, 2, 3, 1):
-        model = case.estimator(3, random_state=7, max_iter=4, n_jobs=n_jobs)
+        model = case.estimator(3, random_state=7, max_iter=4, n_jobs=n_jobs, **arguments)
         with tolerated():
             model.fit(X, sample_weight=weight)
         fits.append([*estimator_bits(model), model.predict_proba(X), model.score_samples(X)])

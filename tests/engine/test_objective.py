@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -13,6 +13,7 @@ from emplus.data.memory import ArraySource
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.outcome import Outcome
 from tests.cases import (
+    FAMILY_CASES,
     Array,
     FamilyCase,
     MakeSource,
@@ -54,14 +55,17 @@ def test_weights_count_rows_in_the_objective(case: FamilyCase, make_source: Make
 
 def assert_rises(case: FamilyCase, X: Array, k: int, seed: int, **arguments: object) -> None:
     """Fit at default settings and look at every step."""
+    if not case.exact:
+        # Factors may take many times as many steps to settle.
+        arguments["max_iter"] = 100
     with tolerated():
         model = case.estimator(k, random_state=seed, n_jobs=1, **arguments).fit(X)
     result = model.result_
     # A candidate may begin lower than what it started from, and ends higher.
     begins = [candidate.start for candidate in result.candidates.accepted]
     steps = np.delete(np.diff(result.trace), np.array(begins, dtype=int) - 1)
-    ends = [*(result.trace[begin - 1] for begin in begins), result.trace[-1]]
     # The last step of a climb may have lost what is rounding; the one before it is kept then.
+    ends = [max(result.trace[max(end - 2, 0) : end]) for end in (*begins, len(result.trace))]
     assert np.diff(ends).min(initial=0.0) >= -1e-9 * len(X)
     # How many nats a row rounding may take: rows in float32 are known to 6e-8 of themselves.
     slack = 1e-8 if X.dtype == np.float64 else 2e-2
@@ -76,16 +80,25 @@ def assert_rises(case: FamilyCase, X: Array, k: int, seed: int, **arguments: obj
 
 
 @every_family
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-@given(X=awkward_rows(), k=st.integers(1, 6), seed=st.integers(0, 10_000))
-def test_never_falls_at_default_settings(case: FamilyCase, X: Array, k: int, seed: int) -> None:
-    assert_rises(case, X, min(k, len(X)), seed)
+def test_never_falls_at_default_settings(case: FamilyCase) -> None:
+    examples = 250 if case.exact else 25
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(X=awkward_rows(), k=st.integers(1, 6), seed=st.integers(0, 10_000))
+    def never_falls(X: Array, k: int, seed: int) -> None:
+        assume(X.shape[1] >= case.least_columns)
+        assert_rises(case, X, min(k, len(X)), seed)
+
+    never_falls()
 
 
-@every_family
+@pytest.mark.parametrize(
+    ("case", "k"),
+    [(case, k) for case in FAMILY_CASES for k in ((1, 2, 4) if case.exact else (3,))],
+    ids=lambda value: getattr(value, "id", value),
+)
 @every_awkward
 @both_precisions
-@pytest.mark.parametrize("k", [1, 2, 4])
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_never_falls_on_the_awkward_table(
     case: FamilyCase, X: Array, dtype: type[np.floating], k: int
@@ -102,14 +115,14 @@ def test_never_falls_where_collinear_columns_have_other_units(case: FamilyCase) 
     a = [0, 0, 1, -1, -2, -2, 0, 1, 1, -1, -2, 1, -2, 0, 1, 0, 2, -1, -1, -1, -2, -2, 2, -2, 1, -1]
     b = [0, -1, 1, -1, 0, 3, 1, -1, 0, 0, 4, 0, 4, 2, 1, 1, 1, 0, 0, 3, 3, 4, 1, 0, -1, -1]
     X = np.column_stack([a, 1e16 * np.array(b), 3.0 + np.array(a)])
-    for seed in range(60):
+    for seed in range(60 if case.exact else 6):
         assert_rises(case, X, 4, seed)
 
 
 @every_family
 @pytest.mark.parametrize("start", ["kmeans", "random", "random_from_data"])
 def test_never_falls_from_the_other_starts(case: FamilyCase, start: str) -> None:
-    for seed in range(3):
+    for seed in range(3 if case.exact else 1):
         assert_rises(case, case.rows(60, seed), 4, seed, init_params=start)
 
 

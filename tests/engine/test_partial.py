@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emplus import Mixture
+from emplus.data.memory import ArraySource
+from emplus.engine import partial as partial_module
 from emplus.engine.loop import Engine
 from emplus.engine.partial import Cell, Group, PartialEM
 from emplus.engine.problem import Problem
-from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family, random_gaussian
+from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family
 
 CASE = FAMILY_CASES[0]
 
@@ -17,7 +21,7 @@ CASE = FAMILY_CASES[0]
 def example(
     case: FamilyCase, k: int = 5, strength: float = 1e-3, weighted: bool = False
 ) -> tuple[Problem, Mixture]:
-    mixture = random_gaussian(case.family.config()["covariance_type"], k, separation=3.0)
+    mixture = case.like(k, 3.0)
     X, _ = mixture.sample(400, np.random.default_rng(0))
     weight = np.random.default_rng(1).uniform(0.1, 3.0, 400) if weighted else None
     problem = case.problem(X, weight, strength)
@@ -46,16 +50,15 @@ def is_shared(problem: Problem, mixture: Mixture) -> bool:
 def test_the_objective_is_the_dense_one(case: FamilyCase, weighted: bool) -> None:
     problem, mixture = example(case, weighted=weighted)
     partial = PartialEM(problem, mixture)
+    held = problem.family.hold(mixture.parameters)
     values, dense = [], []
     for components in ([0], [1, 3], [0, 2, 4], [0, 1, 2, 3, 4]):
         cell, _ = shared_rows(problem, mixture, components)
-        value = cell.mass @ mixture.take(components).log_density(cell.X)
-        if not is_shared(problem, mixture):
-            own = problem.family.log_prior(mixture.parameters, problem.prior)[components]
-            value += own.sum()
-        else:
-            # What a shared covariance costs, in its prior and in each row, is a constant.
-            value -= cell.mass @ _common(problem, mixture, cell.X)
+        value = cell.mass @ mixture.take(components).log_density(cell.fetch())
+        value += held.log_prior(mixture.parameters, problem.prior)[components].sum()
+        if held is not problem.family:
+            # What a shared covariance costs each row is a constant.
+            value -= cell.mass @ _common(problem, mixture, cell.fetch())
         values.append(partial.objective(cell, components))
         dense.append(value)
     np.testing.assert_allclose(values, dense, rtol=1e-7)
@@ -199,7 +202,7 @@ def test_a_collapse_takes_no_other_group_with_it() -> None:
 def test_only_collapsed_groups_is_no_error() -> None:
     problem, mixture = example(CASE, strength=0.0)
     partial = PartialEM(problem, mixture)
-    cell = Cell(problem.source.take(np.array([5]))[0], np.ones(1), np.array([5]))
+    cell = Cell(problem.source.take(np.arange(9))[0], np.ones(1), np.array([5]))
     group = partial.group(cell, [0], np.ones((1, 1)))
     partial.climb([group], 3)
     assert group.lost
@@ -220,15 +223,44 @@ def test_a_shared_covariance_is_held(case: FamilyCase) -> None:
     partial.climb([beside, partial.group(cell, [1, 3], resp)], 3)
     assert single.objective == pytest.approx(beside.objective, rel=1e-10)
     changed = put(mixture, [1, 3], group)
-    if is_shared(problem, mixture):
-        np.testing.assert_array_equal(
-            changed.parameters.covariances, mixture.parameters.covariances
-        )
-    else:
-        others = [0, 2, 4]
-        np.testing.assert_array_equal(
-            changed.parameters.covariances[others], mixture.parameters.covariances[others]
-        )
+    # So is everything of the other components.
+    chosen = [0, 2, 4]
+    kept, before = (m.parameters.take(chosen) for m in (changed, mixture))
+    arrays = problem.family.pack(before)
+    for name, array in problem.family.pack(kept).items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+@every_family
+def test_the_threads_do_not_change_a_bit(case: FamilyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that there is a run for each group, however small.
+    monkeypatch.setattr(partial_module, "_NUMBERS_A_THREAD", 1)
+    problem, mixture = example(case)
+    reached = []
+    for n_jobs in (1, 2, 3):
+        X, _ = problem.source.take(slice(None))
+        own = replace(problem, source=ArraySource(X, None, n_jobs))
+        partial = PartialEM(own, mixture)
+        groups = [
+            partial.group(cell, components, resp)
+            for components in ([0], [0, 1], [1, 3], [0, 2, 4], [3])
+            for cell, resp in [shared_rows(own, mixture, components)]
+        ]
+        partial.climb(groups, 3)
+        reached.append((partial.passes, *(group.objective for group in groups)))
+    assert reached[0] == reached[1] == reached[2]
+
+
+@pytest.mark.parametrize("numbers", [[1], [5, 1, 1], [1] * 40, [0, 0, 30, 0, 9, 11, 2]])
+def test_groups_are_handed_over_in_runs(
+    numbers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partial_module, "_NUMBERS_A_THREAD", 10)
+    found = partial_module._runs(np.array(numbers))
+    np.testing.assert_array_equal(np.concatenate(found), np.arange(len(numbers)))
+    assert all(len(run) for run in found)
+    # No more of them than the work is worth.
+    assert len(found) <= 1 + sum(numbers) // 10
 
 
 @every_family

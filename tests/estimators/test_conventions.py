@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from emplus import GaussianMixture, Mixture
+from emplus import FactorAnalyzerMixture, GaussianMixture, Mixture
 from emplus.data.base import Array
 from emplus.engine.problem import Problem
 from emplus.starts.registry import STARTS
@@ -36,7 +37,7 @@ class HalvesStart:
 @pytest.mark.filterwarnings("ignore:.*:emplus.errors.EmplusWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(  # type: ignore[untyped-decorator]
+@parametrize_with_checks(  # type: ignore[untyped-decorator]  # scikit-learn has no types
     [
         GaussianMixture(),
         GaussianMixture(covariance_type="tied"),
@@ -44,6 +45,11 @@ class HalvesStart:
         GaussianMixture(covariance_type="spherical"),
         GaussianMixture(n_components=2, init_params=HalvesStart(), max_iter=30),
         GaussianMixture(n_components=2, init_params=HalvesStart(), covariance_type="tied"),
+        FactorAnalyzerMixture(),
+        FactorAnalyzerMixture(noise="shared"),
+        FactorAnalyzerMixture(n_factors=0, noise="isotropic"),
+        FactorAnalyzerMixture(loadings="common"),
+        FactorAnalyzerMixture(n_components=2, init_params=HalvesStart(), max_iter=30),
     ]
 )
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
@@ -159,19 +165,21 @@ def test_parameters_are_stored_untouched() -> None:
 
 @every_family
 def test_data_frames_give_feature_names(case: FamilyCase) -> None:
-    frame = pd.DataFrame(case.rows(), columns=["width", "height"])
+    d = case.mixture.n_features
+    names = ["width", "height", "length", "mass", "age", "price"][:d]
+    frame = pd.DataFrame(case.rows(), columns=names)
     model = case.estimator(3, random_state=0).fit(frame)
-    assert model.feature_names_in_.tolist() == ["width", "height"]
-    assert model.n_features_in_ == 2
+    assert model.feature_names_in_.tolist() == names
+    assert model.n_features_in_ == d
     plain = case.estimator(3, random_state=0).fit(frame.to_numpy())
     assert not hasattr(plain, "feature_names_in_")
     assert_array_equal(plain.score_samples(frame.to_numpy()), model.score_samples(frame))
     with pytest.raises(ValueError, match=r"(?s)feature names.*depth"):
         model.predict(frame.rename(columns={"height": "depth"}))
     with pytest.raises(ValueError, match="same order"):
-        model.predict(frame[["height", "width"]])
-    with pytest.raises(ValueError, match="3 features"):
-        plain.predict(np.zeros((2, 3)))
+        model.predict(frame[names[::-1]])
+    with pytest.raises(ValueError, match=f"{d + 1} features"):
+        plain.predict(np.zeros((2, d + 1)))
 
 
 @every_covariance
@@ -223,6 +231,27 @@ def test_predictions_do_not_depend_on_batches(case: FamilyCase) -> None:
         parts = np.concatenate([method(part) for part in np.array_split(rows, 7)])
         assert_allclose(parts, whole, rtol=1e-9, atol=1e-9)
         assert_allclose(method(rows[::-1])[::-1], whole, rtol=1e-9, atol=1e-9)
+
+
+@every_family
+def test_marginal_and_condition_are_the_mixtures(case: FamilyCase) -> None:
+    rows = case.rows()
+    model = case.estimator(3, random_state=0).fit(rows)
+    marginal, given = model.marginal([1, 0]), model.condition(0, rows[5, 0])
+    assert_array_equal(
+        marginal.log_density(rows[:, [1, 0]]),
+        model.mixture_.marginal([1, 0]).log_density(rows[:, [1, 0]]),
+    )
+    joint = model.score_samples(rows[5:6])
+    first = model.marginal(0).log_density(rows[5:6, :1])
+    assert_allclose(given.log_density(rows[5:6, 1:]), joint - first, rtol=1e-9)
+    assert model.marginal(0).n_features == 1
+    with pytest.raises(ValueError, match="column number"):
+        model.marginal(case.mixture.n_features)
+    with pytest.raises(NotFittedError):
+        case.estimator(3).marginal(0)
+    with pytest.raises(NotFittedError):
+        case.estimator(3).condition(0, 1.0)
 
 
 def test_warm_start_goes_on_from_the_fit_before() -> None:

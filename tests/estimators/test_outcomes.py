@@ -127,6 +127,11 @@ def test_goes_on_says_so_once_and_stays_finite(name: str) -> None:
     assert np.isfinite(model.sample(10)[0]).all()
 
 
+def test_code_without_a_name_is_warned_too() -> None:
+    with pytest.warns(DataWarning, match="Constant in every row"):
+        exec("model.fit(X)", {"model": GaussianMixture(), "X": AWKWARD["constant column"]})
+
+
 @pytest.mark.parametrize("covariance_type", ["diag", "spherical"])
 def test_collinear_columns_do_not_trouble_variances(covariance_type: str) -> None:
     model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)

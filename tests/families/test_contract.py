@@ -15,22 +15,26 @@ from emplus.engine.problem import Problem
 from emplus.families.base import Family
 from emplus.families.registry import FAMILIES, make_family
 from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family
+from tests.oracles import expected_objective, m_step, m_steps
 
 
 def responsibilities(n: int, k: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).dirichlet(np.full(k, 0.5), size=n)
 
 
-def expected(problem: Problem, parameters: object, X: Array, resp: Array) -> float:
-    """Expected complete-data log-likelihood plus log prior, term by term."""
-    k = resp.shape[1]
-    mixture = Mixture(problem.family, np.zeros(k), parameters)
-    log_prior = problem.family.log_prior(parameters, problem.prior).sum()
-    return float((resp * mixture.log_joint(X)).sum() + log_prior)
+def m_step_of(case: FamilyCase, strength: float) -> tuple[Problem, Array, Array]:
+    """A problem, and rows and responsibilities to take M steps with."""
+    X = case.rows(60 if case.exact else 600)
+    # Any responsibilities have one best mean and covariance. Factors need rows that have some:
+    # otherwise their noise or their length runs to zero, slower and slower.
+    resp = responsibilities(len(X), 3) if case.exact else case.mixture.responsibilities(X)
+    typical = case.family.variances(case.mixture.parameters).mean(axis=0)
+    return case.problem(X, strength=strength, spread=typical), X, resp
 
 
-def maximizer(problem: Problem, X: Array, resp: Array) -> object:
-    return problem.family.estimate(X, resp, problem.prior)
+def maximizer(case: FamilyCase, problem: Problem, X: Array, resp: Array) -> object:
+    first = problem.family.estimate(X, resp, problem.prior)
+    return first if case.exact else m_steps(problem, first, X, resp)[0]
 
 
 def test_every_family_of_the_registry_has_a_row_in_the_table() -> None:
@@ -51,15 +55,14 @@ def test_config_makes_it_again(case: FamilyCase) -> None:
 @every_family
 @pytest.mark.parametrize("strength", [0.0, 1e-3, 2.0, 50.0])
 def test_m_step_is_stationary(case: FamilyCase, strength: float) -> None:
-    X, resp = case.rows(60), responsibilities(60, 3)
-    problem = case.problem(X, strength=strength)
-    best = maximizer(problem, X, resp)
-    at_best = expected(problem, best, X, resp)
+    problem, X, resp = m_step_of(case, strength)
+    best = maximizer(case, problem, X, resp)
+    at_best = expected_objective(problem, best, X, resp)
     for seed in range(8):
 
         def along(t: float, seed: int = seed) -> float:
             moved = case.move(case.family, best, seed, t)
-            return expected(problem, moved, X, resp) - at_best
+            return expected_objective(problem, moved, X, resp) - at_best
 
         t = 1e-4
         # Of central differences the cubic term of the expansion is all that is left.
@@ -73,22 +76,73 @@ def test_m_step_is_stationary(case: FamilyCase, strength: float) -> None:
 @every_family
 def test_the_prior_moves_the_m_step(case: FamilyCase) -> None:
     # Otherwise the test above would pass with a prior that is in neither.
-    X, resp = case.rows(60), responsibilities(60, 3)
-    weak, strong = case.problem(X, strength=0.0), case.problem(X, strength=50.0)
-    best = maximizer(weak, X, resp)
-    assert expected(strong, best, X, resp) < expected(strong, maximizer(strong, X, resp), X, resp)
+    weak, X, resp = m_step_of(case, 0.0)
+    strong, _, _ = m_step_of(case, 50.0)
+    best, strongest = maximizer(case, weak, X, resp), maximizer(case, strong, X, resp)
+    reached, most = (expected_objective(strong, each, X, resp) for each in (best, strongest))
+    assert reached < most - 1e-3
 
 
 @every_family
-def test_engine_and_estimate_have_the_same_m_step(case: FamilyCase) -> None:
+@pytest.mark.parametrize("strength", [0.0, 1e-3, 2.0])
+def test_m_steps_rise_to_where_they_stay(case: FamilyCase, strength: float) -> None:
+    problem, X, resp = m_step_of(case, strength)
+    start = case.move(case.family, case.mixture.parameters, 1, 0.3)
+    best, objectives = m_steps(problem, start, X, resp)
+    rises = np.diff(objectives)
+    assert rises[0] > 1.0
+    assert rises.min() > -1e-9
+    if case.exact:
+        assert_allclose(objectives[1:], objectives[1], rtol=1e-13)
+        return
+    # The first guess is nearer to the same maximum.
+    first = problem.family.estimate(X, resp, problem.prior)
+    again, others = m_steps(problem, first, X, resp)
+    assert np.diff(others).min() > -1e-9
+    assert others[0] > objectives[0]
+    assert_allclose(others[-1], objectives[-1], rtol=1e-7)
+    assert_allclose(_densities(case, again, X), _densities(case, best, X), atol=0.02)
+
+
+def _densities(case: FamilyCase, parameters: object, X: Array) -> Array:
+    return Mixture(case.family, np.zeros(3), parameters).log_joint(X)
+
+
+@every_family
+def test_the_engine_has_the_same_m_step(case: FamilyCase) -> None:
     X = case.rows(500)
     problem = case.problem(X)
     state = problem.evaluate(case.mixture)
     stepped = problem.maximize(state.statistics)
     resp = case.mixture.responsibilities(X)
-    direct = problem.estimate(X, resp)
+    if case.exact:
+        direct = problem.estimate(X, resp)
+    else:
+        parameters = m_step(problem, case.mixture.parameters, X, resp)
+        direct = Mixture(case.family, np.log(resp.mean(axis=0)), parameters)
     assert_allclose(stepped.weights, direct.weights, rtol=1e-10)
     assert_allclose(stepped.log_joint(X), direct.log_joint(X), rtol=1e-8, atol=1e-8)
+
+
+@every_family
+def test_expected_statistics_of_other_parameters_do_not_add(case: FamilyCase) -> None:
+    X = case.rows(60)
+    problem = case.problem(X)
+    moved = case.move(case.family, case.mixture.parameters, 2, 0.1)
+    one, same, other = (
+        problem.evaluate(Mixture(case.family, case.mixture.log_weights, parameters)).statistics
+        for parameters in (
+            case.mixture.parameters,
+            case.family.unpack(case.family.pack(case.mixture.parameters)),
+            moved,
+        )
+    )
+    assert_allclose((one + same).weight, 2.0 * one.weight)
+    if case.exact:
+        assert_allclose((one + other).weight, one.weight + other.weight)
+    else:
+        with pytest.raises(ValueError, match="same parameters"):
+            one + other
 
 
 @every_family
@@ -168,9 +222,10 @@ def test_sampled_labels_follow_the_weights(case: FamilyCase) -> None:
 
 @every_family
 def test_free_parameters_of_more_components_add(case: FamilyCase) -> None:
-    one, two, three = (case.family.n_free_parameters(k, 4) for k in (1, 2, 3))
+    one, two, three = (case.family.n_free_parameters(k, 8) for k in (1, 2, 3))
     assert 0 < two - one == three - two
-    assert case.mixture.n_free_parameters == case.family.n_free_parameters(3, 2) + 2
+    own = case.family.n_free_parameters(3, case.mixture.n_features)
+    assert case.mixture.n_free_parameters == own + 2
 
 
 @every_family

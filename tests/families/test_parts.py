@@ -9,17 +9,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emplus import Mixture
-from emplus.families import gaussian_kernels
+from emplus.families import factor_kernels, gaussian_kernels
 from emplus.families.base import Family
-from tests.cases import Array, FamilyCase, every_family, random_gaussian
+from tests.cases import FACTOR_CASES, FAMILY_CASES, Array, FamilyCase, every_family
 
 CHOSEN = [[1], [2, 0], [0, 1, 2], [1, 1, 0]]
 every_choice = pytest.mark.parametrize("chosen", CHOSEN, ids=str)
 
 
-def densities(family: Family, parameters: Any, X: Array, k: int = 3) -> Array:
+def densities(family: Family, parameters: Any, X: Array) -> Array:
     """Log densities of the rows X (n, d) under k components (n, k)."""
-    k = len(family.pack(parameters)["means"]) if family.name == "gaussian" else 1
+    k = len(family.variances(parameters))
     return Mixture(family, np.zeros(k), parameters).log_joint(X)
 
 
@@ -58,14 +58,16 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     names = dict.fromkeys(gaussian_kernels.TOLERANCE, tolerance)
     monkeypatch.setattr(gaussian_kernels, "TOLERANCE", names)
     monkeypatch.setattr(gaussian_kernels, "_LONG_ROWS", long_rows)
+    monkeypatch.setattr(factor_kernels, "TOLERANCE", names)
     return str(request.param)
 
 
 def test_the_fixture_meets_every_kernel(kernels: str) -> None:
-    mixture = random_gaussian("diag")
-    X, _ = mixture.sample(30, np.random.default_rng(0))
-    case = FamilyCase("", mixture, lambda: None, lambda *_: None)
-    assert type(kernel_of(case, X)).__name__.lower().startswith(kernels)
+    case = next(case for case in FAMILY_CASES if case.id == "gaussian-diag")
+    assert type(kernel_of(case, case.rows(30))).__name__.lower().startswith(kernels)
+    # The other family's expanded kernel leaves rows as they are wherever it can.
+    found = type(kernel_of(FACTOR_CASES[0], FACTOR_CASES[0].rows(30))).__name__
+    assert found == ("CentredFactors" if kernels == "centred" else "ExpandedFactors")
 
 
 # -- parameters ----------------------------------------------------------------------------------
@@ -136,7 +138,7 @@ def fitted(case: FamilyCase, statistics: Any, X: Array) -> Array:
     """Log densities after an M step in which what all components share stays as it is."""
     family = case.family.hold(case.mixture.parameters)
     prior = case.problem(case.rows(50)).prior
-    return densities(case.family, family.maximize(statistics, prior), X, len(statistics.weight))
+    return densities(case.family, family.maximize(statistics, prior), X)
 
 
 @every_family
@@ -196,6 +198,14 @@ def test_groups_with_rows_of_their_own_are_joined_side_by_side(
 # -- families ------------------------------------------------------------------------------------
 
 
+def shared_names(case: FamilyCase) -> set[str]:
+    """Arrays that are the same however many of the components are taken."""
+    parameters = case.mixture.parameters
+    alone = case.family.pack(parameters.take([0]))
+    whole = case.family.pack(parameters)
+    return {name for name, array in whole.items() if np.array_equal(array, alone[name])}
+
+
 @every_family
 def test_a_family_that_is_held_keeps_what_is_shared_to_the_bit(case: FamilyCase) -> None:
     X = case.rows(80)
@@ -204,17 +214,30 @@ def test_a_family_that_is_held_keeps_what_is_shared_to_the_bit(case: FamilyCase)
     assert held == case.family
     free = case.family.maximize(problem.evaluate(start).statistics, problem.prior)
     kept = held.maximize(problem.evaluate(start).statistics, problem.prior)
-    shared = {
-        name
-        for name, array in case.family.pack(start.parameters).items()
-        if np.array_equal(array, case.family.pack(start.parameters.take([0]))[name])
-    }
+    shared = shared_names(case)
     for name in shared:
         assert_array_equal(case.family.pack(kept)[name], case.family.pack(start.parameters)[name])
         assert not np.array_equal(case.family.pack(free)[name], case.family.pack(kept)[name])
     if not shared:
         assert held is case.family
         assert_same_bits(case, kept, free)
+
+
+@every_family
+def test_a_family_that_is_held_places_components_where_their_rows_are(case: FamilyCase) -> None:
+    X = case.rows(400)
+    resp = case.mixture.responsibilities(X)
+    held = case.family.hold(case.mixture.parameters)
+    # Of other components than those that are held, and other numbers of them.
+    placed = held.estimate(X, resp[:, [2, 0]], case.problem(X).prior)
+    arrays, wanted = case.family.pack(placed), case.family.pack(case.mixture.parameters)
+    for name in shared_names(case):
+        assert_array_equal(arrays[name], wanted[name])
+    means = (resp.T @ X / resp.sum(axis=0)[:, None])[[2, 0]]
+    widths = np.sqrt(case.family.variances(case.mixture.parameters)[[2, 0]])
+    assert_allclose((placed.means - means) / widths, 0.0, atol=0.2)
+    ratios = case.family.variances(placed) / widths**2
+    assert_allclose(np.log(ratios), 0.0, atol=0.5)
 
 
 @every_family
@@ -226,7 +249,7 @@ def test_some_components_are_fitted_while_the_others_stay(case: FamilyCase) -> N
     alone = held.maximize(statistics.take([1]), problem.prior)
     together = held.maximize(statistics, problem.prior)
     assert_allclose(
-        densities(case.family, alone, X, 1),
+        densities(case.family, alone, X),
         densities(case.family, together, X)[:, [1]],
         rtol=1e-9,
         atol=1e-9,
@@ -241,15 +264,22 @@ def test_some_components_are_fitted_while_the_others_stay(case: FamilyCase) -> N
 def test_each_component_has_its_own_log_prior(case: FamilyCase) -> None:
     parameters = case.mixture.parameters
     prior = case.problem(case.rows(80), strength=0.7).prior
-    log_prior = case.family.log_prior(parameters, prior)
-    assert log_prior.shape in ((3,), (1,))
-    assert (log_prior != 0).all()
+    held = case.family.hold(parameters)
+    log_prior = held.log_prior(parameters, prior)
+    assert log_prior.shape == (3,)
+    # What is shared counts once, however many components there are.
+    whole = case.family.log_prior(parameters, prior)
+    assert whole.shape in ((3,), (1,))
+    assert (whole != 0).all()
+    shared = whole.sum() - log_prior.sum()
+    assert (shared == 0) == (held is case.family)
     for chosen in CHOSEN:
-        wanted = log_prior[chosen] if len(log_prior) == 3 else log_prior
-        found = case.family.log_prior(parameters.take(chosen), prior)
-        assert_allclose(found, wanted, rtol=1e-12)
+        found = held.log_prior(parameters.take(chosen), prior)
+        assert_allclose(found, log_prior[chosen], rtol=1e-12)
+        together = case.family.log_prior(parameters.take(chosen), prior).sum()
+        assert_allclose(together - found.sum(), shared, rtol=1e-9, atol=1e-12)
     none = case.problem(case.rows(80), strength=0.0).prior
-    assert_array_equal(case.family.log_prior(parameters, none), np.zeros_like(log_prior))
+    assert_array_equal(case.family.log_prior(parameters, none), np.zeros_like(whole))
 
 
 @every_family
@@ -261,12 +291,12 @@ def test_an_average_lies_among_its_parts(case: FamilyCase) -> None:
         twice = case.family.average(parameters.take([j, j]), np.array([1.0, 3.0]))
         none = case.family.average(parameters, np.eye(3)[j])
         for same in (one, twice, none):
-            assert_allclose(densities(case.family, same, X, 1), own[:, [j]], rtol=1e-9, atol=1e-9)
+            assert_allclose(densities(case.family, same, X), own[:, [j]], rtol=1e-9, atol=1e-9)
     weights = np.array([0.5, 0.2, 0.3])
-    mixed = densities(case.family, case.family.average(parameters, weights), X, 1)
+    mixed = densities(case.family, case.family.average(parameters, weights), X)
     again = case.family.average(parameters.take([2, 0, 1]), 7.0 * weights[[2, 0, 1]])
     assert mixed.shape == (40, 1)
-    assert_allclose(densities(case.family, again, X, 1), mixed, rtol=1e-9)
+    assert_allclose(densities(case.family, again, X), mixed, rtol=1e-9)
     assert np.abs(mixed - own).max(axis=0).min() > 0.1
 
 

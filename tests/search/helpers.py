@@ -55,9 +55,24 @@ def clusters(k: int = 6, each: int = 60, seed: int = 0) -> tuple[Array, Any]:
     return grid[labels] + rng.standard_normal((len(labels), 2)), labels
 
 
+def clusters_for(case: FamilyCase, k: int = 6) -> tuple[Array, Any]:
+    """Clusters whose rows tell a component's parameters well enough for EM to settle soon."""
+    X, labels = clusters(k)
+    if case.exact:
+        return X, labels
+    # Longer one way than the other, seen through more columns, each with noise of its own: what
+    # factors and noise are in two columns would be left to the prior.
+    d = case.mixture.n_features
+    rng = np.random.default_rng(1)
+    grid = np.round(X / 8.0) * 8.0
+    turned = np.linalg.qr(rng.standard_normal((d, 2)))[0].T
+    rows = (1.5 * grid + (X - grid) * [1.2, 0.8]) @ turned
+    return rows + 0.7 * rng.standard_normal(rows.shape), labels
+
+
 def trapped(case: FamilyCase, k: int = 6) -> tuple[Problem, Mixture, Mixture]:
     """A problem, a start with one component over two clusters and two over one, and a good one."""
-    X, labels = clusters(k)
+    X, labels = clusters_for(case, k)
     problem = case.problem(X)
     good = np.eye(k)[labels]
     bad = good.copy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,12 @@ from emplus import Mixture
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.problem import Problem, State
 from emplus.families.base import SingularComponentError
-from emplus.families.gaussian import Gaussian
 from emplus.search.annealing import SCHEDULE, Annealing, _parted
 from emplus.search.base import Budget
 from emplus.search.registry import make_search
 from emplus.search.restarts import Restarts
-from tests.cases import FAMILY_CASES, FamilyCase, every_family
-from tests.oracles import exact_log_joint
+from tests.cases import FAMILY_CASES, FamilyCase, every_searched_family
+from tests.oracles import exact_log_joint, m_step
 from tests.search.helpers import assert_same_mixture, drawing, search, trapped
 
 CASE = FAMILY_CASES[0]
@@ -29,15 +29,16 @@ Rng = np.random.default_rng
 def nearly_fixed_widths(case: FamilyCase) -> tuple[Problem, Mixture, Mixture]:
     """A trap for components that a strong prior keeps at the width of one cluster."""
     problem, bad, good = trapped(case)
-    family = case.family
-    assert isinstance(family, Gaussian)
-    problem = replace(problem, prior=family.absolute_prior(1e5, 1.0, 2))
+    family: Any = case.family
+    problem = replace(problem, prior=family.absolute_prior(1e5, 1.0, problem.source.n_features))
     starts = [Engine(stopping=Stopping(max_iter=1)).climb(problem, m) for m in (bad, good)]
     return problem, starts[0].state.mixture, starts[1].state.mixture
 
 
-@every_family
+@every_searched_family
 def test_annealing_leaves_a_trap_that_plain_em_stays_in(case: FamilyCase) -> None:
+    if case.family.config().get("loadings") == "common":
+        pytest.skip("phantom rows that outweigh the rows hold the common space where it begins")
     problem, bad, good = nearly_fixed_widths(case)
     top = Engine().climb(problem, good).state.objective
     stuck = search("em", problem, lambda rng: bad, n_init=1)
@@ -50,7 +51,7 @@ def test_annealing_leaves_a_trap_that_plain_em_stays_in(case: FamilyCase) -> Non
         assert all(fit.objective >= stuck.objective - 0.1 for fit in fits)
 
 
-@every_family
+@every_searched_family
 def test_components_that_coincide_are_parted_and_others_are_not(case: FamilyCase) -> None:
     problem, _, good = trapped(case)
     top = Engine(stopping=Stopping(1e-12, 5000)).climb(problem, good).state.mixture
@@ -68,7 +69,7 @@ def test_components_that_coincide_are_parted_and_others_are_not(case: FamilyCase
     assert_same_mixture(apart, _parted(problem, one, Rng(0)))
 
 
-@every_family
+@every_searched_family
 @pytest.mark.parametrize("beta", [0.3, 1.0])
 def test_parting_is_an_m_step_with_tilted_responsibilities(case: FamilyCase, beta: float) -> None:
     X = case.rows(200)
@@ -84,10 +85,10 @@ def test_parting_is_an_m_step_with_tilted_responsibilities(case: FamilyCase, bet
     steps = 0.05 * Rng(0).standard_normal(means.shape)
     tilted = joint + np.einsum("ija,ja->ij", deviations, steps / np.sqrt(variances))
     resp = weight[:, None] * np.exp(tilted - logsumexp(tilted, axis=1, keepdims=True))
-    expected = problem.estimate(X, resp)
+    expected = m_step(problem, mixture.parameters, X, resp)
     found = _parted(problem, mixture, Rng(0))
-    np.testing.assert_allclose(found.log_weights, expected.log_weights, atol=1e-6)
-    np.testing.assert_allclose(found.parameters.means, expected.parameters.means, atol=1e-6)
+    np.testing.assert_allclose(found.weights, resp.sum(axis=0) / resp.sum(), atol=1e-6)
+    np.testing.assert_allclose(found.parameters.means, expected.means, atol=1e-6)
 
 
 def test_the_schedule_is_gone_through() -> None:
@@ -138,7 +139,7 @@ def test_without_annealing_it_is_plain_em() -> None:
     assert fit.runs[0].passes > plain.runs[0].passes
 
 
-@every_family
+@every_searched_family
 def test_it_does_not_end_below_its_start(case: FamilyCase) -> None:
     problem, _, good = trapped(case)
     fit = Annealing((0.01, 1.0))(Engine(), problem, lambda rng: good, Rng(0))

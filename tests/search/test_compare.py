@@ -21,7 +21,7 @@ from emplus.search.optima import count_optima
 from emplus.search.registry import make_search
 from emplus.search.restarts import Restarts
 from emplus.starts.registry import make_start
-from tests.cases import FAMILY_CASES, FamilyCase, every_family
+from tests.cases import FAMILY_CASES, FamilyCase, every_searched_family
 
 CASE = FAMILY_CASES[0]
 Rng = np.random.Generator
@@ -39,7 +39,7 @@ def searches(*names: str) -> dict[str, Any]:
 # Running -------------------------------------------------------------------------------------
 
 
-@every_family
+@every_searched_family
 def test_a_run_is_what_the_search_gives_from_that_seed(case: FamilyCase) -> None:
     problem, draw = posed(case)
     found = compare(searches("em", "split_merge"), Engine(), problem, draw, [3, 5])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -11,10 +13,9 @@ from emplus.data.memory import ArraySource
 from emplus.engine.loop import Engine
 from emplus.engine.problem import Problem
 from emplus.search.assignment import Assignment, Sample
-from emplus.search.cuts import cuts
 from emplus.search.patches import FREE, Patch, merged, patched, split
 from emplus.search.scout import Scout
-from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family, problem_of, random_gaussian
+from tests.cases import FAMILY_CASES, Array, FamilyCase, every_searched_family, problem_of
 from tests.oracles import exact_log_joint
 from tests.search.helpers import trapped
 
@@ -23,7 +24,7 @@ CASE = FAMILY_CASES[0]
 
 def overlapping(case: FamilyCase, weighted: bool = False) -> tuple[Problem, Mixture]:
     """A settled mixture of five components, some of which overlap."""
-    mixture = random_gaussian(case.family.config()["covariance_type"], 5, separation=3.0)
+    mixture = case.like(5, 3.0)
     X, _ = mixture.sample(500, np.random.default_rng(0))
     weight = np.random.default_rng(1).uniform(0.1, 3.0, 500) if weighted else None
     problem = case.problem(X, weight)
@@ -41,7 +42,7 @@ def responsibilities(mixture: Mixture, X: Array) -> Array:
     return resp
 
 
-@every_family
+@every_searched_family
 @pytest.mark.parametrize("weighted", [False, True])
 def test_an_assignment_is_the_responsibilities_without_the_smallest(
     case: FamilyCase, weighted: bool
@@ -58,7 +59,7 @@ def test_an_assignment_is_the_responsibilities_without_the_smallest(
     cell, shares = found.cell((3, 1))
     rows = np.flatnonzero(kept[:, [3, 1]].any(axis=1))
     np.testing.assert_array_equal(cell.rows, rows)
-    np.testing.assert_array_equal(cell.X, X[rows])
+    np.testing.assert_array_equal(cell.fetch(), X[rows])
     held = kept[rows][:, [3, 1]]
     np.testing.assert_allclose(cell.mass, weight[rows] * held.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(shares, held / held.sum(axis=1, keepdims=True), rtol=1e-4)
@@ -108,30 +109,6 @@ def test_a_sample_stands_for_all_rows() -> None:
     np.testing.assert_array_equal(part.X, again.X)
 
 
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_two_heaps_are_cut_apart(scale: float) -> None:
-    rng = np.random.default_rng(0)
-    # Long across, two heaps along the short axis.
-    X = rng.standard_normal((400, 3)) * [9.0, 1.0, 0.5] * scale
-    side = np.arange(400) % 2
-    X[:, 1] += 6.0 * scale * side
-    found = cuts(X, rng.uniform(0.5, 2.0, 400))
-    agreement = [abs(np.mean(cut == side) - 0.5) for cut in found]
-    assert 1 <= len(found) <= 3
-    assert max(agreement) > 0.49
-    for one in found:
-        assert set(np.unique(one)) == {0.0, 1.0}
-    assert len(cuts(X, np.ones(400), most=1)) == 1
-
-
-def test_rows_that_cannot_be_cut() -> None:
-    assert cuts(np.zeros((1, 2)), np.ones(1)) == []
-    assert cuts(np.full((9, 2), 3.25), np.ones(9)) == []
-    line = np.column_stack([np.arange(9.0), np.zeros(9)])
-    for cut in cuts(line, np.ones(9)):
-        assert 0 < cut.sum() < 9
-
-
 def test_shares_after_a_merge_and_a_split() -> None:
     rng = np.random.default_rng(0)
     resp = rng.dirichlet(np.ones(3), size=20)
@@ -154,7 +131,7 @@ def dropped(problem: Problem, mixture: Mixture) -> float:
     return float(weight @ lost * np.ptp(log_own))
 
 
-@every_family
+@every_searched_family
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_gain_is_a_lower_bound(case: FamilyCase, weighted: bool) -> None:
     for problem, mixture in (overlapping(case, weighted), _stuck(case)):
@@ -184,7 +161,7 @@ def _stuck(case: FamilyCase) -> tuple[Problem, Mixture]:
     return problem, Engine().climb(problem, bad).state.mixture
 
 
-@every_family
+@every_searched_family
 def test_the_prices_in_a_trap(case: FamilyCase) -> None:
     """Two over one cluster cost little to merge, one over two gains most from a split."""
     problem, mixture = _stuck(case)
@@ -203,7 +180,7 @@ def prices(patches: list[Patch]) -> dict[tuple[int, ...], float]:
     return {patch.core: patch.gain for patch in patches}
 
 
-@every_family
+@every_searched_family
 def test_memory_gives_the_prices_of_a_fresh_scout(case: FamilyCase) -> None:
     problem, mixture = _stuck(case)
     sample = Sample(problem, 6, np.random.default_rng(0))
@@ -244,3 +221,26 @@ def test_threads_do_not_change_what_is_seen() -> None:
         scout.look(CASE.mixture)
         seen.append(prices(scout.merges()))
     assert seen[0] == seen[1]
+
+
+def test_a_scout_keeps_prices_and_no_rows() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(6000) % 15
+    X = 4.0 * rng.standard_normal((15, 20))[labels] + rng.standard_normal((6000, 20))
+    problem = CASE.problem(X)
+    mixture = problem.estimate(X, 0.9 * np.eye(15)[labels] + 0.1 / 15)
+    sample = Sample(problem, 15, rng)
+    assert np.shares_memory(sample.X, X)
+    scout = Scout(problem, sample)
+    tracemalloc.start()
+    try:
+        scout.look(mixture)
+        begun = tracemalloc.get_traced_memory()[0]
+        merges = scout.merges()
+        splits = scout.splits(merges, 8)
+        scout.relaxed(merges[:4], splits[:4])
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept - begun < 2 * X.nbytes
+    assert peak - begun < 6 * X.nbytes

@@ -14,7 +14,7 @@ from emplus.families.base import SingularComponentError
 from emplus.search.base import Draw
 from emplus.search.registry import make_search
 from emplus.search.restarts import Restarts
-from tests.cases import FAMILY_CASES, FamilyCase, every_family, every_search
+from tests.cases import FAMILY_CASES, FamilyCase, every_search, every_searched_family
 from tests.search.helpers import drawing, search
 
 CASE = FAMILY_CASES[0]
@@ -35,7 +35,7 @@ class Scripted:
 
 
 @every_search
-@every_family
+@every_searched_family
 def test_the_fit_is_what_it_says(case: FamilyCase, search_name: str) -> None:
     problem = case.problem(case.rows())
     fit = search(search_name, problem, drawing(problem))
@@ -51,7 +51,7 @@ def test_the_fit_is_what_it_says(case: FamilyCase, search_name: str) -> None:
 
 
 @every_search
-@every_family
+@every_searched_family
 def test_the_best_run_is_kept_and_every_run_recorded(case: FamilyCase, search_name: str) -> None:
     problem = case.problem(case.rows())
     fit = search(search_name, problem, drawing(problem), n_init=10)

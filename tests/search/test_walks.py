@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from emplus.search.reset import Reset
 from emplus.search.restarts import Restarts
 from emplus.search.split_merge import SplitMerge
 from emplus.search.walk import Move, Walk
-from tests.cases import FAMILY_CASES, FamilyCase, every_family, every_search, problem_of
+from tests.cases import FAMILY_CASES, FamilyCase, every_search, every_searched_family, problem_of
 from tests.search.helpers import (
     WALKS,
     FailingSource,
@@ -40,12 +41,12 @@ CASE = FAMILY_CASES[0]
 every_walk = pytest.mark.parametrize("name", WALKS)
 
 
-def searched(name: str, problem: Problem, start: Mixture, **arguments: object) -> Fit:
-    return search(name, problem, lambda rng: start, n_init=1, **arguments)  # type: ignore[arg-type]
+def searched(name: str, problem: Problem, start: Mixture, **arguments: Any) -> Fit:
+    return search(name, problem, lambda rng: start, n_init=1, **arguments)
 
 
 @every_search
-@every_family
+@every_searched_family
 def test_never_worse_than_its_start(case: FamilyCase, search_name: str) -> None:
     problem, bad, good = trapped(case)
     for start in (bad, good):
@@ -55,7 +56,7 @@ def test_never_worse_than_its_start(case: FamilyCase, search_name: str) -> None:
 
 
 @every_search
-@every_family
+@every_searched_family
 def test_the_record_adds_up(case: FamilyCase, search_name: str) -> None:
     problem, bad, _ = trapped(case)
     fit = searched(search_name, problem, bad)
@@ -99,7 +100,7 @@ def test_the_tables_of_the_record(search_name: str) -> None:
     assert candidates["gain"].tolist() == [c.gain for c in fit.candidates]
 
 
-@every_family
+@every_searched_family
 def test_a_rejected_candidate_leaves_the_same_arrays(case: FamilyCase) -> None:
     problem, bad, good = trapped(case)
     fit = Restarts()(Engine(), problem, lambda rng: good, np.random.default_rng(0))
@@ -120,7 +121,7 @@ def test_a_rejected_candidate_leaves_the_same_arrays(case: FamilyCase) -> None:
 
 
 @every_walk
-@every_family
+@every_searched_family
 def test_what_fails_is_undone_to_the_bit(case: FamilyCase, name: str) -> None:
     """From the best optimum, where nothing can be accepted."""
     problem, _, good = trapped(case)
@@ -255,16 +256,16 @@ def test_names_and_budgets_are_checked() -> None:
     for bad in (-1, math.nan, True, "many", None):
         for name in ("passes", "seconds", "moves"):
             with pytest.raises(ArgumentError, match=f"{name} must be at least 0"):
-                Budget(**{name: bad})  # type: ignore[arg-type]
+                Budget(**{name: bad})  # type: ignore[arg-type]  # wrong on purpose
     for threshold in (-0.1, 1.5, math.nan, "low"):
         with pytest.raises(ArgumentError, match="threshold must lie in"):
-            Reset(threshold)  # type: ignore[arg-type]
+            Reset(threshold)  # type: ignore[arg-type]  # wrong on purpose
     for schedule in ([], [0.5], [0.0, 1.0], [0.5, 1.5, 1.0], [math.nan, 1.0], "hot", 1.0, None):
         with pytest.raises(ArgumentError, match="ends at 1"):
-            Annealing(schedule)  # type: ignore[arg-type]
+            Annealing(schedule)  # type: ignore[arg-type]  # wrong on purpose
     for strength in (0.0, -1.0, math.inf, math.nan, "some"):
         with pytest.raises(ArgumentError, match="positive and finite"):
-            SplitMerge("ueda", regularization=strength)  # type: ignore[arg-type]
+            SplitMerge("ueda", regularization=strength)  # type: ignore[arg-type]  # on purpose
     with pytest.raises(ArgumentError, match="'ueda' only"):
         SplitMerge("local", regularization=0.1)
     with pytest.raises(ArgumentError, match="max_candidates must be"):
@@ -277,7 +278,8 @@ def test_names_make_searches() -> None:
         made = make_search(name, 2)
         assert make_search(name, 2) == made
         if name in WALKS:
-            assert make_search(name, 2, budget) == replace(made, budget=budget)  # type: ignore[type-var]
+            bounded = replace(made, budget=budget)  # type: ignore[type-var]  # all are dataclasses
+            assert make_search(name, 2, budget) == bounded
         else:
             with pytest.raises(ArgumentError, match="has no budget"):
                 make_search(name, 2, budget)

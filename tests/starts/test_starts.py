@@ -11,7 +11,7 @@ from emplus import Mixture
 from emplus.data.memory import ArraySource
 from emplus.errors import ArgumentError, UnknownNameError
 from emplus.starts import base, centres
-from emplus.starts.given import GivenGaussian, GivenLabels, GivenMixture
+from emplus.starts.given import GivenLabels, GivenMixture, GivenParameters
 from emplus.starts.registry import STARTS, make_start
 from tests.cases import (
     Array,
@@ -196,8 +196,9 @@ def test_a_given_mixture_is_taken_as_it_is(case: FamilyCase) -> None:
     assert GivenMixture(given)(problem, 3, rng) is given
     with pytest.raises(ArgumentError, match="3 components, not 4"):
         GivenMixture(given)(problem, 4, rng)
-    with pytest.raises(ArgumentError, match="2 columns"):
-        GivenMixture(given)(case.problem(np.zeros((9, 3)) + np.eye(9)[:, :3]), 3, rng)
+    more = case.mixture.n_features + 1
+    with pytest.raises(ArgumentError, match=f"{more - 1} columns, the data {more}"):
+        GivenMixture(given)(case.problem(np.eye(9)[:, :more]), 3, rng)
 
 
 def test_a_given_mixture_of_another_family_is_refused() -> None:
@@ -215,18 +216,20 @@ def test_given_values_are_kept_and_the_rest_is_estimated(covariance_type: str) -
     means, weights = CORNERS + 0.5, np.array([0.1, 0.2, 0.3, 0.4])
     shape = np.shape(random_gaussian(covariance_type, 4, 2).parameters.covariances)
     matrices = covariance_type in ("full", "tied")
-    precisions = np.broadcast_to(2.0 * np.eye(2) if matrices else np.array(2.0), shape)
-    only_means = GivenGaussian(otherwise, means=means)(problem, 4, rng)
+    covariances = np.broadcast_to(0.5 * np.eye(2) if matrices else np.array(0.5), shape)
+    only_means = GivenParameters(otherwise, means=means)(problem, 4, rng)
     assert_array_equal(only_means.parameters.means, means)
     # Covariances are those of the rows nearest to each given mean.
     assert_allclose(only_means.weights, 0.25, atol=0.01)
     variances = np.einsum("kaa->ka", full_covariances(only_means))
     assert_allclose(variances, 1.0, atol=0.5)
-    everything = GivenGaussian(otherwise, weights, means, precisions)(problem, 4, rng)
+    everything = GivenParameters(otherwise, weights, means, {"covariances": covariances})(
+        problem, 4, rng
+    )
     assert_allclose(everything.weights, weights)
     assert_array_equal(everything.parameters.means, means)
     assert_allclose(full_covariances(everything), np.tile(0.5 * np.eye(2), (4, 1, 1)))
-    drawn = GivenGaussian(otherwise, weights=weights)(problem, 4, np.random.default_rng(1))
+    drawn = GivenParameters(otherwise, weights=weights)(problem, 4, np.random.default_rng(1))
     plain = otherwise(problem, 4, np.random.default_rng(1))
     assert_array_equal(drawn.parameters.means, plain.parameters.means)
     assert_allclose(drawn.weights, weights)
