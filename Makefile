@@ -35,6 +35,7 @@ check: lint types test  ## lint, types and tests
 
 bench: .venv/.package  ## speed and memory against scikit-learn (minutes)
 	$(BIN)/python benchmarks/em_speed.py
+	$(BIN)/python benchmarks/mfa_speed.py
 
 clean:  ## remove .venv, caches and what `make example` wrote
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
