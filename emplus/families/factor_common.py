@@ -51,6 +51,7 @@ def maximized_common(
     statistics: FactorStatistics, prior: PhantomFactorRows, held: FactorParameters | None
 ) -> FactorParameters:
     """One step of EM: regress the rows on the factors of all components; O(k d q^2)."""
+    statistics = _centred_on_best_means(statistics)
     latent = _Latent.of(statistics, prior)
     means = latent.sums / np.where(statistics.weight > 0, statistics.weight, 1.0)[:, None]
     deviation = latent.squares - statistics.weight[:, None, None] * _outer(means, means)
@@ -68,6 +69,33 @@ def maximized_common(
     deviations = np.sqrt(np.broadcast_to(noise, offset.shape))
     common = _principal(offset, basis, means, covariances, statistics.weight, deviations)
     return common_parameters(common, noise, structure)
+
+
+def _centred_on_best_means(statistics: FactorStatistics) -> FactorStatistics:
+    """The same sums, the factors expected under the best means for the labels as they are.
+
+    (B' Psi^-1 B) xi_j = B' Psi^-1 (mean of the rows - offset), whatever T_j is: the first of the
+    two steps of Meng & van Dyk (1997), as with loadings of their own.
+    """
+    expected = statistics.expected
+    common = expected.common
+    assert common is not None  # the family makes no others
+    white = common.basis / expected.psi[:1].T
+    weight = np.where(statistics.weight > 0, statistics.weight, 1.0)[:, None]
+    rest = statistics.first / weight - expected.means_from(statistics.reference)
+    rest = np.where(statistics.weight[:, None] > 0, rest, 0.0)
+    inverse = np.linalg.pinv(common.basis.T @ white, rcond=1e-13, hermitian=True)
+    steps = rest @ white @ inverse
+    moves = steps @ common.basis.T
+    placed = replace(
+        expected,
+        means=expected.means + moves,
+        common=replace(common, means=common.means + steps),
+    )
+    placed.__dict__["posterior"] = expected.posterior
+    shifts = np.einsum("kqa,ka->kq", expected.posterior[0], moves)
+    cross = statistics.cross - _outer(shifts, statistics.first)
+    return replace(statistics, expected=placed, cross=cross)
 
 
 class _Latent:

@@ -53,8 +53,8 @@ class Relocation:
         """The mixture with a component fitted to the rows around another row.
 
         It gets a weight of 1 / k and the rows nearest in standardized features, which hold half
-        of that weight together, and as many as determine it at least; the others keep their proportions. What all components share
-        stays.
+        of that weight together, and as many as determine it at least; the others keep their
+        proportions. What all components share stays.
 
         Raises
         ------
