@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import Any
 
@@ -33,33 +34,41 @@ __all__ = ["Cell", "Group", "PartialEM"]
 _NUMBERS_AT_ONCE = 1 << 17
 _SHORTEST = 512
 
+# Columns up to which cells hold copies of their rows.
+_SHORT_ROWS = 8
+
 # Numbers that a step must hold for a thread of its own to be worth it.
-_NUMBERS_A_THREAD = 1 << 18
+_NUMBERS_A_THREAD = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
     """Some of the rows of ``data`` (n, d), and the mass (b,) of each that a group has to share.
 
-    ``rows`` (b,) are their numbers, in rising order. Many cells lie over each other, so none has
-    rows of its own: they are fetched block by block.
+    ``rows`` (b,) are their numbers, in rising order. Many cells lie over each other, so long rows
+    are not copied, but fetched block by block.
     """
 
     data: Array
     mass: Array
     rows: NDArray[np.integer]
 
-    def fetch(self) -> Array:
-        """The rows (b, d), a copy."""
-        rows: Array = self.data[self.rows]
+    def fetch(self, part: slice = slice(None)) -> Array:
+        """The rows (b, d) or a part of them, not to be written to."""
+        rows: Array = self.data[self.rows[part]] if self._copied is None else self._copied[part]
         return rows
+
+    @cached_property
+    def _copied(self) -> Array | None:
+        # Rows as short as the numbers kept of each take longer to fetch than to work on.
+        return self.data[self.rows] if self.data.shape[1] <= _SHORT_ROWS else None
 
     def blocks(self, width: int) -> Iterator[Block]:
         """The rows in blocks that stay in cache where each takes ``width`` numbers."""
         length = max(_SHORTEST, _NUMBERS_AT_ONCE // max(width, 1))
         for start in range(0, len(self.rows), length):
             own = slice(start, start + length)
-            yield Block(self.data[self.rows[own]], self.mass[own], start)
+            yield Block(self.fetch(own), self.mass[own], start)
 
 
 @dataclass(frozen=True, eq=False)
