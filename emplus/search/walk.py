@@ -12,6 +12,7 @@ from emplus.engine.loop import Climb, Engine
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
 from emplus.mixture import Mixture
+from emplus.numerics.threads import single_threaded
 from emplus.search.base import Budget
 from emplus.search.fit import Fit
 from emplus.search.record import Candidate, Candidates
@@ -149,7 +150,9 @@ class Walk:
     def explored(self, explore: Callable[[], None]) -> Fit:
         """The result after exploring, or after as much of it as a person let happen."""
         try:
-            explore()
+            # Once for all of it: to take hold of BLAS for each small step would cost more than it.
+            with single_threaded():
+                explore()
         except KeyboardInterrupt:
             self.outcome = Outcome.INTERRUPTED
         return self.result()
