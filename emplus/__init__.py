@@ -12,26 +12,45 @@ from emplus._version import __version__
 
 if TYPE_CHECKING:
     from emplus import datasets, plotting
+    from emplus.diagnostics import diagnose
+    from emplus.estimators.bernoulli_mixture import BernoulliMixture
+    from emplus.estimators.categorical_mixture import CategoricalMixture
     from emplus.estimators.factor_analyzer_mixture import FactorAnalyzerMixture
     from emplus.estimators.gaussian_mixture import GaussianMixture
+    from emplus.estimators.mixed_mixture import MixedMixture
     from emplus.io import load
     from emplus.mixture import Mixture
+    from emplus.selection import Selection, bootstrap_test, select
 
 __all__ = [
+    "BernoulliMixture",
+    "CategoricalMixture",
     "FactorAnalyzerMixture",
     "GaussianMixture",
+    "MixedMixture",
     "Mixture",
+    "Selection",
     "__version__",
+    "bootstrap_test",
     "datasets",
+    "diagnose",
     "load",
     "plotting",
+    "select",
 ]
 
 _HOMES = {
+    "BernoulliMixture": "emplus.estimators.bernoulli_mixture",
+    "CategoricalMixture": "emplus.estimators.categorical_mixture",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
     "GaussianMixture": "emplus.estimators.gaussian_mixture",
+    "MixedMixture": "emplus.estimators.mixed_mixture",
     "Mixture": "emplus.mixture",
+    "diagnose": "emplus.diagnostics",
+    "Selection": "emplus.selection",
+    "bootstrap_test": "emplus.selection",
     "load": "emplus.io",
+    "select": "emplus.selection",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from emplus.families.gaussian import Gaussian, infer_covariance
 from emplus.families.registry import make_covariance
 from emplus.numerics.logspace import log_normalize, log_or_minus_infinity
 from emplus.numerics.moments import Moments
+from emplus.numerics.sparse import is_sparse
 
 __all__ = ["Mixture"]
 
@@ -133,12 +134,13 @@ class Mixture:
     def log_joint(self, X: ArrayLike) -> Array:
         """Joint log densities log w_j + log p(x_i | j), (n, k)."""
         rows = self._rows(X)
-        joint = np.empty((self.n_components, len(rows))).T
-        moments = Moments.of(rows)
+        n = rows.shape[0]
+        joint = np.empty((self.n_components, n)).T
+        dtype = rows.dtype if rows.dtype.kind == "f" else np.dtype(np.float64)
         kernel = self.family.kernel(
-            self.parameters, self.log_weights, moments, rows.dtype, scoring=True
+            self.parameters, self.log_weights, Moments.of(rows), dtype, scoring=True
         )
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
+        for start in range(0, n, _ROWS_AT_ONCE):
             block = kernel.encode(rows[start : start + _ROWS_AT_ONCE])
             np.add(
                 kernel.log_joint(block),
@@ -162,6 +164,50 @@ class Mixture:
         """The most responsible component of each row (n,)."""
         labels: NDArray[np.intp] = np.argmax(self.log_joint(X), axis=1)
         return labels
+
+    def impute(self, X: ArrayLike) -> Array:
+        """The rows with missing entries (NaN) filled from what is there in them (n, d).
+
+        A continuous column gets its posterior mean, averaged over the components by their
+        responsibilities; a binary or categorical one its likeliest value.
+
+        Examples
+        --------
+        >>> pair = Mixture.gaussian([1.0], [[0.0, 0.0]], [[[1.0, 0.6], [0.6, 1.0]]])
+        >>> pair.impute([[2.0, np.nan], [1.0, 1.0]]).round(6).tolist()
+        [[2.0, 1.2], [1.0, 1.0]]
+        """
+
+        def fill(rows: Array) -> Array:
+            return self.family.impute(self.parameters, rows, self.responsibilities(rows))
+
+        return self._filled(X, fill)
+
+    def sample_missing(self, X: ArrayLike, rng: np.random.Generator) -> Array:
+        """The rows with missing entries (NaN) drawn given what is there in them (n, d).
+
+        What multiple imputation takes: a component is drawn from each row's responsibilities, and
+        the missing entries from it.
+        """
+
+        def fill(rows: Array) -> Array:
+            upper = np.cumsum(self.responsibilities(rows), axis=1)
+            drawn = rng.random(len(rows)) * upper[:, -1]
+            labels = (drawn[:, None] >= upper[:, :-1]).sum(axis=1)
+            return self.family.sample_missing(self.parameters, rows, labels, rng)
+
+        return self._filled(X, fill)
+
+    def _filled(self, X: ArrayLike, fill: Callable[[Array], Array]) -> Array:
+        rows = self._rows(X)
+        if is_sparse(rows):
+            raise ArgumentError("Sparse rows have no missing entries to fill.")
+        filled: Array = rows.astype(np.float64)
+        lacking = np.flatnonzero(np.isnan(filled).any(axis=1))
+        for start in range(0, len(lacking), _ROWS_AT_ONCE):
+            own = lacking[start : start + _ROWS_AT_ONCE]
+            filled[own] = fill(filled[own])
+        return filled
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
         """Draw ``n`` rows and the component of each, in random order."""
@@ -220,10 +266,10 @@ class Mixture:
             raise UnknownNameError("column number", int(outside[0]), known)
         return chosen
 
-    def _rows(self, X: ArrayLike) -> Array:
-        rows = np.asarray(X)
-        if rows.dtype != np.float32:
-            rows = rows.astype(np.float64, copy=False)
+    def _rows(self, X: Any) -> Any:
+        rows = X if is_sparse(X) else np.asarray(X)
+        if rows.dtype not in (np.float32, np.float64) and rows.dtype.kind not in "biu":
+            rows = rows.astype(np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.n_features:
             raise DataError(
                 f"The rows have shape {rows.shape}; this mixture needs (n, {self.n_features})."

@@ -15,6 +15,7 @@ from emplus._version import __version__
 from emplus.cli.compare import compare
 from emplus.cli.failures import describe, fail, warn
 from emplus.cli.fit import fit
+from emplus.cli.select import select
 from emplus.cli.show import datasets, info, plot
 from emplus.cli.use import predict, sample, score
 from emplus.errors import EmplusError
@@ -119,5 +120,5 @@ def main(ctx: click.Context) -> None:
         ctx.exit(_USAGE)
 
 
-for _command in (fit, compare, predict, score, sample, info, plot, datasets):
+for _command in (fit, select, compare, predict, score, sample, info, plot, datasets):
     main.add_command(_command)

@@ -1,8 +1,8 @@
-"""Parsed columns, turned into finite numbers or a sentence about the first cell that is none."""
+"""Parsed columns, turned into numbers and text or a sentence about the first bad cell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +14,21 @@ from emplus.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "numbers"]
+__all__ = ["MISSING", "Columns", "as_numbers", "numbers", "refuse_text", "refuse_value", "values"]
+
+# What files write where a value is missing: as pandas has it, and the question mark.
+MISSING = (
+    *("", "?", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NULL", "null", "None"),
+    *("NaN", "-NaN", "nan", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
+
+_READABLE = (
+    *("string", "empty", "boolean", "mixed-integer", "mixed"),
+    *("integer", "floating", "mixed-integer-float", "decimal"),
+)
+
+# A column of text with more numbers than this, and not few, is one of numbers with an error.
+_NEARLY_ALL, _FEWEST = 0.95, 20
 
 
 @dataclass(frozen=True)
@@ -52,41 +66,131 @@ class Columns:
         return f"row {row + 1} (line {self.lines(row)})"
 
 
-def numbers(parsed: Columns, names: Sequence[str], noun: str = "Column") -> NDArray[np.floating]:
-    """The named columns as one C-ordered float array (n, d).
+def values(
+    parsed: Columns, names: Sequence[str], as_they_are: Collection[str] = ()
+) -> NDArray[np.floating] | pd.DataFrame:
+    """The named columns: a C-ordered float array (n, d) where all are numbers, NaN where missing.
 
-    ``noun`` begins the sentence when one of them cannot be.
+    A data frame where some hold text or truth values. A column is text when any of its cells is;
+    but when nearly all are numbers, and it is not among ``as_they_are``, that cell is an error.
 
     Raises
     ------
     DataError
-        At the first column, and in it the first row, that is no finite number.
+        At the first column, and in it the first row, that cannot be.
     """
     places = [parsed.names.index(name) for name in names]
     if isinstance(parsed.cells, np.ndarray):
         X = _from_array(parsed, places)
-    else:
-        X = _from_frame(parsed, parsed.cells, names, places)
-    finite = np.isfinite(X)
-    if not finite.all():
-        column = int(np.flatnonzero(~finite.all(axis=0))[0])
-        row = int(np.flatnonzero(~finite[:, column])[0])
-        _refuse_value(parsed, f"{noun} {names[column]!r}", row, float(X[row, column]))
+        _refuse_infinity(parsed, names, X)
+        return X
+    import pandas as pd
+
+    held = [
+        _typed(parsed, name, parsed.cells.iloc[:, place], name in as_they_are)
+        for name, place in zip(names, places, strict=True)
+    ]
+    if any(_is_other(column) for column in held):
+        frame = pd.concat(held, axis=1, keys=range(len(names)))
+        frame.columns = pd.Index(names)
+        for name, column in zip(names, held, strict=True):
+            if not _is_other(column):
+                _refuse_infinity(parsed, [name], column.to_numpy(np.float64)[:, None])
+        return frame
+    single = all(column.dtype == np.float32 for column in held)
+    X = np.empty((parsed.n_rows, len(held)), dtype=np.float32 if single else np.float64)
+    for j, column in enumerate(held):
+        X[:, j] = column.to_numpy()
+    _refuse_infinity(parsed, names, X)
     return X
 
 
-def _refuse_value(parsed: Columns, column: str, row: int, value: float) -> NoReturn:
+def _is_other(column: pd.Series[Any]) -> bool:
+    return not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "fiu"
+
+
+def numbers(parsed: Columns, name: str, noun: str = "Column") -> NDArray[np.float64]:
+    """The named column as finite numbers (n,); ``noun`` begins the sentence if it cannot be.
+
+    Raises
+    ------
+    DataError
+        At the first row that is no finite number.
+    """
+    place = parsed.names.index(name)
+    if isinstance(parsed.cells, np.ndarray):
+        found = _from_array(parsed, [place])[:, 0].astype(np.float64)
+    else:
+        found = as_numbers(parsed.cells.iloc[:, place], name, parsed.source, parsed.where)
+    finite = np.isfinite(found)
+    if not finite.all():
+        row = int(finite.argmin())
+        refuse_value(f"{noun} {name!r} of {parsed.source}", parsed.where(row), float(found[row]))
+    return found
+
+
+def as_numbers(
+    column: pd.Series[Any], name: str, source: str, where: Callable[[int], str]
+) -> NDArray[np.float64]:
+    """A column as float64 (n,), NaN where it is missing.
+
+    Raises
+    ------
+    DataError
+        At the first cell that is text.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    found, text = _parsed_text(column)
+    if text.any():
+        row = int(text.argmax())
+        refuse_text(name, source, where(row), str(column.iloc[row]))
+    return found
+
+
+def _parsed_text(column: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The numbers in a column of text, and which of its cells are none."""
+    import pandas as pd
+
+    try:
+        # Values of text are few; each is read once.
+        codes, distinct = pd.factorize(column)
+        found = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce")
+    except TypeError:  # a cell that is a list, say
+        return np.full(len(column), np.nan), column.notna().to_numpy()
+    # A missing value's code is -1, the place of the NaN at the end.
+    numbers = np.append(found.to_numpy(dtype=np.float64, na_value=np.nan), np.nan)[codes]
+    return numbers, np.isnan(numbers) & (codes >= 0)
+
+
+def _refuse_infinity(parsed: Columns, names: Sequence[str], X: NDArray[np.floating]) -> None:
+    infinite = np.isinf(X)
+    if infinite.any():
+        column = int(np.flatnonzero(infinite.any(axis=0))[0])
+        row = int(infinite[:, column].argmax())
+        label = f"Column {names[column]!r} of {parsed.source}"
+        refuse_value(label, parsed.where(row), float(X[row, column]))
+
+
+def refuse_value(column: str, where: str, value: float) -> NoReturn:
+    """Say that a cell holds a number that cannot be used."""
     what = "is missing or not a number (NaN)" if np.isnan(value) else f"is infinite ({value:g})"
-    raise DataError(
-        f"{column} of {parsed.source} {what} in {parsed.where(row)}; remove or fill such rows."
-    )
+    raise DataError(f"{column} {what} in {where}; remove or fill such rows.")
 
 
-def _refuse_text(parsed: Columns, name: str, row: int, text: str) -> NoReturn:
+def refuse_text(
+    name: str,
+    source: str,
+    where: str,
+    text: str,
+    advice: str = "choose the number columns with --columns",
+) -> NoReturn:
+    """Say that a cell holds text where a number is needed."""
     shown = text if len(text) <= 40 else text[:37] + "..."
     raise DataError(
-        f"Column {name!r} of {parsed.source} holds text in {parsed.where(row)}: {shown!r} is not a "
-        "number; choose the number columns with --columns."
+        f"Column {name!r} of {source} holds text in {where}: {shown!r} is not a number; {advice}."
     )
 
 
@@ -101,34 +205,57 @@ def _from_array(parsed: Columns, places: list[int]) -> NDArray[np.floating]:
         return np.ascontiguousarray(cells, dtype=dtype)
 
 
-def _from_frame(
-    parsed: Columns, frame: pd.DataFrame, names: Sequence[str], places: list[int]
-) -> NDArray[np.floating]:
-    single = all(frame.dtypes.iloc[place] == np.float32 for place in places)
-    X = np.empty((len(frame), len(places)), dtype=np.float32 if single else np.float64)
-    for j, (name, place) in enumerate(zip(names, places, strict=True)):
-        X[:, j] = _column(parsed, name, frame.iloc[:, place])
-    return X
-
-
-def _column(parsed: Columns, name: str, column: pd.Series[Any]) -> NDArray[np.floating]:
+def _typed(parsed: Columns, name: str, column: pd.Series[Any], taken: bool) -> pd.Series[Any]:
+    """A column as numbers, truth values, categories or text."""
     import pandas as pd
 
     kinds = pd.api.types
     if kinds.is_complex_dtype(column.dtype):
         raise DataError(f"Column {name!r} of {parsed.source} holds complex numbers.")
+    if isinstance(column.dtype, pd.CategoricalDtype) or kinds.is_bool_dtype(column.dtype):
+        return column
     if kinds.is_numeric_dtype(column.dtype):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if not (kinds.is_string_dtype(column.dtype) or kinds.is_object_dtype(column.dtype)):
+        if isinstance(column.dtype, np.dtype):
+            return column
+        return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), column.index)
+    held = "string" if kinds.is_string_dtype(column.dtype) else ""
+    if kinds.is_object_dtype(column.dtype):
+        held = kinds.infer_dtype(column, skipna=True)
+    if held not in _READABLE:
         raise DataError(
-            f"Column {name!r} of {parsed.source} holds values of type {column.dtype}, not numbers; "
-            "choose the number columns with --columns."
+            f"Column {name!r} of {parsed.source} holds values of type {held or column.dtype}, "
+            "neither numbers nor text; choose other columns with --columns."
         )
+    if held == "boolean":
+        return column.astype("boolean")
+    return _text_or_numbers(parsed, name, _stripped(column) if held == "string" else column, taken)
+
+
+def _stripped(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    # The parser takes spaces off the front only, and knows missing values by the whole cell.
+    codes, distinct = pd.factorize(column)
+    kept = pd.Series(distinct, dtype=column.dtype).str.strip()
+    kept = kept.mask(kept.isin(MISSING))
+    return kept.reindex(codes).set_axis(column.index)  # -1 is no place: missing
+
+
+def _text_or_numbers(
+    parsed: Columns, name: str, column: pd.Series[Any], taken: bool
+) -> pd.Series[Any]:
+    import pandas as pd
+
     # Numbers too long for an integer, say, come as text although they are numbers.
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    text = np.flatnonzero(np.isnan(values) & column.notna().to_numpy())
-    if len(text):
-        # A missing value further up is found as such by the caller once there is no text.
-        row = int(text[0])
-        _refuse_text(parsed, name, row, str(column.iloc[row]))
-    return values
+    found, text = _parsed_text(column)
+    if not text.any():
+        return pd.Series(found, column.index)
+    filled = int(column.notna().sum())
+    if not taken and filled >= _FEWEST and filled - text.sum() > _NEARLY_ALL * filled:
+        row = int(text.argmax())
+        advice = (
+            f"correct it, choose other columns with --columns, or take the column as it is with "
+            f"--categorical {name!r}"
+        )
+        refuse_text(name, parsed.source, parsed.where(row), str(column.iloc[row]), advice)
+    return column

@@ -138,7 +138,7 @@ def _compared(
         rows = scaling.apply(table)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        estimator.fit(as_rows(rows), sample_weight=table.weights)
+        estimator.fit(as_rows(rows, estimator), sample_weight=table.weights)
     # How the best run ended is in the report; what is odd about the rows is not.
     for warning in caught:
         if issubclass(warning.category, DataWarning):

@@ -42,7 +42,7 @@ class CompareReport:
                 "emplus": __version__,
                 "data": {
                     "source": table.source,
-                    "rows": len(table.X),
+                    "rows": table.shape[0],
                     "columns": table.names,
                     "total_weight": found.total_weight,
                 },
@@ -63,7 +63,7 @@ class CompareReport:
         )
 
     def _heading(self) -> str:
-        found, (n, d) = self.comparison, self.table.X.shape
+        found, (n, d) = self.comparison, self.table.shape
         k = self.estimator.n_components
         seeds = len({trial.seed for trial in found.trials})
         return (

@@ -115,7 +115,7 @@ def _check_images(request: _Request, table: Table) -> None:
         raise ArgumentError("--image-shape says how to draw; say where with --plot PNG.")
     from emplus.plotting import check_image_shape
 
-    check_image_shape(request.image_shape, table.X.shape[1])
+    check_image_shape(request.image_shape, table.shape[1])
 
 
 def _make_estimator(request: _Request) -> Any:
@@ -160,13 +160,13 @@ def _watched(estimator: Any, table: Table, quiet: bool) -> Any:
     if not quiet and sys.stderr.isatty():
         from emplus.engine.observers import ProgressBar
 
-        weight = len(table.X) if table.weights is None else table.weights.sum()
+        weight = table.shape[0] if table.weights is None else table.weights.sum()
         bar = ProgressBar(estimator.max_iter, float(weight))
         estimator.set_params(observers=(bar,))
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            estimator.fit(as_rows(table), sample_weight=table.weights)
+            estimator.fit(as_rows(table, estimator), sample_weight=table.weights)
     finally:
         if bar is not None:
             bar.close()

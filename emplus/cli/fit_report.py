@@ -61,7 +61,7 @@ class FitReport:
                 "emplus": __version__,
                 "data": {
                     "source": table.source,
-                    "rows": len(table.X),
+                    "rows": table.shape[0],
                     "columns": table.names,
                     "total_weight": fit.total_weight,
                     "standardized": self.standardized is not None,
@@ -81,7 +81,7 @@ class FitReport:
         return aic, -2 * fit.log_likelihood + free * math.log(fit.total_weight)
 
     def _heading(self) -> str:
-        mixture, (n, d) = self.estimator.mixture_, self.table.X.shape
+        mixture, (n, d) = self.estimator.mixture_, self.table.shape
         k, family = mixture.n_components, mixture.family.name.capitalize()
         components = "1 component" if k == 1 else f"{k} components"
         rows, columns = ("1 row" if n == 1 else f"{n:,} rows"), f"{d} column{'s' * (d > 1)}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emplus.cli.layout import clean, component_table, facts, plain
 from emplus.plotting.words import structure_words
+
+if TYPE_CHECKING:
+    from emplus.diagnostics import Diagnosis
 
 __all__ = ["ModelReport", "column_names", "describe_model", "json_to", "standard_deviations"]
 
@@ -58,10 +61,11 @@ def json_to(content: dict[str, Any]) -> Callable[[TextIO], object]:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """A saved model and the header of its file."""
+    """A saved model, the header of its file, and its diagnosis where data were given."""
 
     estimator: Any
     header: Mapping[str, Any]
+    diagnosis: Diagnosis | None = None
 
     def text(self, place: str) -> str:
         """For people."""
@@ -85,10 +89,14 @@ class ModelReport:
             ("iterations", f"{fit.n_iter} in {fit.seconds:.3g} s"),
             ("outcome", fit.outcome.sentence),
         ]
-        return f"{facts(lines)}\n\n{table}"
+        text = f"{facts(lines)}\n\n{table}"
+        return text if self.diagnosis is None else f"{text}\n\n{self.diagnosis}"
 
     def json_writer(self) -> Callable[[TextIO], object]:
         """For programs: the file's header and the model."""
         header = {key: value for key, value in self.header.items() if key != "digest"}
         trace = self.estimator.result_.trace
-        return json_to({"header": header, "model": describe_model(self.estimator), "trace": trace})
+        content = {"header": header, "model": describe_model(self.estimator), "trace": trace}
+        if self.diagnosis is not None:
+            content["diagnosis"] = self.diagnosis.to_dict()
+        return json_to(content)

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from emplus.cli.table import Table
     from emplus.search.base import Search
 
-__all__ = ["FAMILIES", "SEARCHES", "ModelRequest", "make_searches", "model_options"]
+__all__ = [
+    "FAMILIES",
+    "SEARCHES",
+    "ModelRequest",
+    "make_searches",
+    "model_options",
+    "strength",
+]
 
 # Names in the help, which must not import what they name.
 SEARCHES = "em, restarts, reset, random_swap, annealing, ueda, split_merge"
@@ -31,7 +38,7 @@ _FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def _strength(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
+def strength(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
     """A number of phantom rows, or the word that leaves it to the data."""
     if value is None or value == "auto":
         return value
@@ -168,7 +175,7 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--reg-covar",
         metavar="ROWS|auto",
-        callback=_strength,
+        callback=strength,
         help="Strength of the prior on the covariances, in rows; 0 is maximum likelihood, auto "
         "is chosen from the data.  [default: auto]",
     ),

@@ -7,12 +7,13 @@ import io
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from emplus.cli.cells import Columns
+from emplus.cli.cells import MISSING, Columns
 from emplus.errors import DataError, DataWarning
 
 __all__ = ["parse_path", "parse_text"]
@@ -68,22 +69,21 @@ def parse_text(source: str, data: bytes, delimiter: str | None = None) -> Column
     delimiter = delimiter or _guess_delimiter(data)
     try:
         records = _records(data, delimiter)
-        _, end, header = next(records)
+        _, end, header = next(record for record in records if any(map(str.strip, record[2])))
         _, _, first = next(records, (0, 0, []))
     except StopIteration:
         raise DataError(f"{source} is empty.") from None
     except csv.Error as error:
         raise DataError(f"{source} cannot be read as a table: {error}.") from None
-    named = not all(_is_number(cell) for cell in header)
+    named = not _is_data(header)
     names = [cell.strip() for cell in header]
     names = _widened(source, names, first) if named else [f"x{j}" for j in range(len(header))]
     frame = _read_csv(source, data, end if named else 0, delimiter, len(names))
 
     def line(row: int) -> int:
-        for number, (at, _, _) in enumerate(_records(data, delimiter), start=-1 if named else 0):
-            if number == row:
-                return at
-        return 0
+        begin = end if named else 0
+        below = (at for at, after, _ in _records(data, delimiter) if after > begin)
+        return next(islice(below, row, None), 0)
 
     return _without_row_names(Columns(source, tuple(names), frame, named, line))
 
@@ -110,7 +110,7 @@ def _guess_delimiter(data: bytes) -> str:
 
 
 def _records(data: bytes, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Line on which it ends, byte after it, and cells of each record that is not blank."""
+    """Line on which it ends, byte after it, and cells of each record but blank lines."""
     end = 0
 
     def lines() -> Iterator[str]:
@@ -121,8 +121,15 @@ def _records(data: bytes, delimiter: str) -> Iterator[tuple[int, int, list[str]]
 
     reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)
     for cells in reader:
-        if cells and any(cell.strip() for cell in cells):
+        # A row of delimiters alone is a row of missing values.
+        if len(cells) > 1 or any(cell.strip() for cell in cells):
             yield reader.line_num, end, cells
+
+
+def _is_data(cells: list[str]) -> bool:
+    """Whether a first row is one of numbers, some of which may be missing, and no header."""
+    written = [cell for cell in cells if not cell.strip() or cell.strip() not in MISSING]
+    return bool(written) and all(_is_number(cell) for cell in written)
 
 
 def _is_number(cell: str) -> bool:
@@ -156,6 +163,8 @@ def _read_csv(source: str, data: bytes, start: int, delimiter: str, width: int) 
             skipinitialspace=True,
             low_memory=False,
             encoding="utf-8",
+            na_values=list(MISSING),
+            keep_default_na=False,
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame(index=range(0), columns=range(width))

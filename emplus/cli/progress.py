@@ -1,4 +1,4 @@
-"""A bar over the runs of a comparison."""
+"""Bars over the runs of a comparison and the fits of a selection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-__all__ = ["RunBar"]
+__all__ = ["CountBar", "RunBar"]
 
 
 class RunBar:
@@ -31,6 +31,35 @@ class RunBar:
         self._bar.update(self._begun - self._bar.n)
         self._bar.set_postfix_str(f"{search}, seed {seed}")
         self._begun += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+
+class CountBar:
+    """A tqdm bar that is told how much is done of how much.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted.
+    """
+
+    def __init__(self, unit: str):
+        self._bar = tqdm(unit=unit, file=sys.stderr, leave=False)
+
+    def __enter__(self) -> CountBar:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
 
     def __exit__(
         self,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emplus.cli.outputs import IMAGE_SHAPE, check_outputs, check_picture, echo, write_text
+from emplus.errors import ArgumentError
 
 if TYPE_CHECKING:
     from emplus.cli.table import Table
+    from emplus.diagnostics import Diagnosis
     from emplus.search.comparison import Comparison
 
 __all__ = [
@@ -25,22 +27,48 @@ __all__ = [
 
 @click.command()
 @click.argument("model")
+@click.argument("data", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Everything in the file, as JSON.")
+@click.option("--weights-column", metavar="NAME", help="Column of DATA that holds row weights.")
+@click.option("--columns", metavar="A,B,...", help="Columns of DATA to use.")
 @click.option("--output", metavar="FILE", help="Write here, not to standard output.")
-def info(model: str, as_json: bool, output: str | None) -> None:
-    """Show what MODEL holds and how it was fitted."""
+def info(
+    model: str,
+    data: str | None,
+    as_json: bool,
+    weights_column: str | None,
+    columns: str | None,
+    output: str | None,
+) -> None:
+    """Show what MODEL holds and how it was fitted; on DATA, what is wrong with its components."""
     check_outputs({"--output": output}, model)
+    check_outputs({"--output": output}, data)
+    for option, value in (("--weights-column", weights_column), ("--columns", columns)):
+        if data is None and value is not None:
+            raise ArgumentError(f"{option} is a column of DATA, and none is given.")
     from emplus.cli.model_report import ModelReport
     from emplus.cli.use import load_model
     from emplus.io import read_header
 
-    report = ModelReport(load_model(model), read_header(model))
+    estimator = load_model(model)
+    found = None if data is None else _diagnosis(estimator, data, columns, weights_column)
+    report = ModelReport(estimator, read_header(model), found)
     if as_json:
         write_text(output, report.json_writer())
     elif output is None:
         echo(report.text(model))
     else:
         write_text(output, lambda file: file.write(report.text(model) + "\n"))
+
+
+def _diagnosis(
+    estimator: Any, data: str, columns: str | None, weights_column: str | None
+) -> Diagnosis:
+    from emplus.cli.use import model_table, rows_for
+    from emplus.diagnostics import diagnose
+
+    table = model_table(estimator, data, columns, weights_column)
+    return diagnose(estimator, rows_for(estimator, table), table.weights)
 
 
 @click.command()

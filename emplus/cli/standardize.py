@@ -2,13 +2,14 @@ r"""Fitting on standardized columns, and the model mapped back to the units of t
 
 With z = (x - shift) / scale, a component in z is one of the same family in x (means become
 shift + scale * mean, covariances S become D S D with D = diag(scale)), and every density is divided
-by the product of the scales. So a log-likelihood of total weight W loses W * sum(log scale), and
-nothing else changes.
+by the product of the scales. So a log-likelihood of total weight W loses W * sum(log scale), where
+a column with missing values counts by the weight that it has a value for, and nothing else changes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["Scaling"]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Shift and scale (d,) of each column.
+    """Shift and scale (d,) of each column, and the share (d,) of the weight that has a value in it.
 
     Examples
     --------
@@ -33,26 +34,40 @@ class Scaling:
 
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
+    share: NDArray[np.float64]
 
     @classmethod
     def of(cls, table: Table) -> Scaling:
-        """Weighted means and standard deviations; a constant column keeps its scale."""
-        weights = table.weights
-        shift = np.average(table.X, axis=0, weights=weights).astype(np.float64)
+        """Weighted means and standard deviations of the values that are there.
+
+        A constant column keeps its scale.
+
+        Raises
+        ------
+        DataError
+            If a column holds text.
+        """
+        X, weights = table.X, table.weights
+        missing = np.isnan(X)
+        if missing.any():
+            # Masked entries count neither in the sums nor in the weights.
+            X = np.ma.masked_array(X, missing)
+        average = partial(np.ma.average, axis=0, weights=weights)
+        shift = np.ma.filled(average(X), 0.0).astype(np.float64)
         # Two passes: the mean is taken off first, so that a far origin costs no digits.
-        variance = np.average(np.square(table.X - shift), axis=0, weights=weights)
-        scale = np.sqrt(variance)
-        rounding = 4 * np.finfo(table.X.dtype).eps * np.abs(table.X).max(axis=0)
-        return cls(shift, np.where(scale > rounding, scale, 1.0))
+        scale = np.sqrt(np.ma.filled(average(np.square(X - shift)), 0.0))
+        rounding = 4 * np.finfo(X.dtype).eps * np.ma.filled(np.abs(X).max(axis=0), 0.0)
+        share = np.average(~missing, axis=0, weights=weights)
+        return cls(shift, np.where(scale > rounding, scale, 1.0), share)
 
     def apply(self, table: Table) -> Table:
         """The table with standardized columns, in the type of its own numbers."""
         X = ((table.X - self.shift) / self.scale).astype(table.X.dtype)
-        return replace(table, X=X)
+        return replace(table, data=X)
 
     def loss(self, total_weight: float) -> float:
         """Nats by which a log-likelihood is lower in the units of the data."""
-        return total_weight * float(np.log(self.scale).sum())
+        return total_weight * float((self.share * np.log(self.scale)).sum())
 
     def restore(self, estimator: Any, names: list[str] | None) -> Any:
         """A fitted estimator in the units of the data, from one fitted on `apply`'s.

@@ -1,24 +1,32 @@
-"""Tables from files: numbers with column names, or one sentence about the first thing wrong."""
+"""Tables from files: columns with names, or one sentence about the first thing wrong."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.cli.cells import Columns, numbers
+from emplus.cli.cells import Columns, as_numbers, numbers, refuse_value, values
 from emplus.errors import ArgumentError, DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Table", "read_table", "split_names"]
 
 _SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".parquet", ".pq", ".npy", ".npz")
 _START = 64
+
+
+def _row(row: int) -> str:
+    return f"row {row + 1}"
 
 
 @dataclass(frozen=True)
@@ -29,20 +37,64 @@ class Table:
     ----------
     source : str
         Where they come from, in words for a report.
-    X : (n, d) ndarray
-        float32 where the file holds float32, float64 otherwise; finite.
+    data : (n, d) ndarray or DataFrame
+        An array where all columns are numbers: float32 where the file holds float32, float64
+        otherwise. A data frame where some hold text or truth values. Missing values are NaN.
     names : tuple of str
         One name for each column.
     named : bool
         Whether the names are the data's own; otherwise they are x0, x1, ...
     weights : (n,) ndarray or None
+    where : callable
+        Names a row, counted from 0, the way a person finds it.
     """
 
     source: str
-    X: NDArray[np.floating]
+    data: NDArray[np.floating] | pd.DataFrame
     names: tuple[str, ...]
     named: bool
     weights: NDArray[np.float64] | None = None
+    where: Callable[[int], str] = _row
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        n, d = self.data.shape
+        return n, d
+
+    @cached_property
+    def X(self) -> NDArray[np.floating]:  # noqa: N802  # the matrix of rows, as everywhere
+        """The rows as numbers, truth values as 0 and 1, NaN where a value is missing.
+
+        Raises
+        ------
+        DataError
+            If a column holds text.
+        """
+        if isinstance(self.data, np.ndarray):
+            return self.data
+        columns = [
+            as_numbers(self.data.iloc[:, j], name, self.source, self.where)
+            for j, name in enumerate(self.names)
+        ]
+        return np.stack(columns, axis=1)
+
+    def complete(self) -> Table:
+        """The table itself, for use where no value may be missing.
+
+        Raises
+        ------
+        DataError
+            At the first column, and in it the first row, that is missing.
+        """
+        missing = _missing(self.data)
+        if missing.any():
+            column = int(np.flatnonzero(missing.any(axis=0))[0])
+            row = int(missing[:, column].argmax())
+            refuse_value(
+                f"Column {self.names[column]!r} of {self.source}", self.where(row), float("nan")
+            )
+        return self
 
     def matched(self, names: Sequence[str] | None, n_features: int) -> Table:
         """The columns in the order in which a model was fitted.
@@ -60,9 +112,9 @@ class Table:
             If the columns are others than the model's.
         """
         if names is None or not self.named:
-            if self.X.shape[1] != n_features:
+            if self.shape[1] != n_features:
                 raise DataError(
-                    f"{self.source} has {self.X.shape[1]} columns, but the model was fitted on "
+                    f"{self.source} has {self.shape[1]} columns, but the model was fitted on "
                     f"{n_features}; choose them with --columns."
                 )
             return self
@@ -70,7 +122,16 @@ class Table:
         order = [self.names.index(name) for name in names]
         if order == list(range(n_features)):
             return self
-        return Table(self.source, self.X[:, order], tuple(names), True, self.weights)
+        if isinstance(self.data, np.ndarray):
+            return replace(self, data=self.data[:, order], names=tuple(names))
+        return replace(self, data=self.data.iloc[:, order], names=tuple(names))
+
+
+def _missing(data: NDArray[np.floating] | pd.DataFrame) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = np.asarray(
+        np.isnan(data) if isinstance(data, np.ndarray) else data.isna()
+    )
+    return missing
 
 
 def _check_same(source: str, found: Sequence[str], wanted: Sequence[str]) -> None:
@@ -123,7 +184,11 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def read_table(
-    place: str, columns: Sequence[str] | None = None, weights_column: str | None = None
+    place: str,
+    columns: Sequence[str] | None = None,
+    weights_column: str | None = None,
+    *,
+    as_they_are: Collection[str] = (),
 ) -> Table:
     """Read a table from a file, a data set's name, or ``-`` for standard input.
 
@@ -135,11 +200,15 @@ def read_table(
         The columns to keep, in that order; all but the weights when not given.
     weights_column : str, optional
         The column that holds row weights.
+    as_they_are : collection of str, optional
+        Columns whose cells may be text although nearly all of them are numbers, where otherwise
+        the first that is text is taken for an error.
 
     Raises
     ------
     DataError
-        If there is no such table, or a cell in the chosen columns is no finite number.
+        If there is no such table, or a cell in the chosen columns is infinite, or text in a column
+        of numbers.
     UnknownNameError
         If a column, or the data set, is not known.
     """
@@ -150,14 +219,15 @@ def read_table(
         raise ArgumentError(f"Column {weights_column!r} cannot be data and weights at once.")
     chosen = [name for name in parsed.names if name != weights_column]
     chosen = list(columns) if columns is not None else chosen
-    for name in [*chosen, *([] if weights_column is None else [weights_column])]:
+    for name in [*chosen, *([] if weights_column is None else [weights_column]), *as_they_are]:
         _check_name(parsed, name)
     if not chosen:
         raise DataError(f"{parsed.source} has no columns besides the weights.")
     if parsed.n_rows == 0:
         raise DataError(f"{parsed.source} has a header but no rows.")
     weights = None if weights_column is None else _weights(parsed, weights_column)
-    return Table(parsed.source, numbers(parsed, chosen), tuple(chosen), parsed.named, weights)
+    data = values(parsed, chosen, as_they_are)
+    return Table(parsed.source, data, tuple(chosen), parsed.named, weights, parsed.where)
 
 
 def _check_name(parsed: Columns, name: str) -> None:
@@ -169,7 +239,7 @@ def _check_name(parsed: Columns, name: str) -> None:
 
 
 def _weights(parsed: Columns, name: str) -> NDArray[np.float64]:
-    weights = numbers(parsed, [name], "Weights column")[:, 0].astype(np.float64)
+    weights = numbers(parsed, name, "Weights column")
     bad = np.flatnonzero(weights < 0)
     if len(bad):
         raise DataError(

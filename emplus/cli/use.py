@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,19 +12,32 @@ from emplus.cli.outputs import check_outputs, write_text
 if TYPE_CHECKING:
     from emplus.cli.table import Table
 
-__all__ = ["as_rows", "load_model", "model_table", "predict", "sample", "score"]
+__all__ = ["as_rows", "load_model", "model_table", "predict", "rows_for", "sample", "score"]
 
 _OUTPUT = click.option("--output", metavar="FILE", help="Write here, not to standard output.")
 _COLUMNS = click.option("--columns", metavar="A,B,...", help="Columns to use.")
 
 
-def as_rows(table: Table) -> Any:
+def as_rows(table: Table, estimator: Any) -> Any:
     """What an estimator takes: a data frame where the columns have names of their own."""
-    if not table.named:
-        return table.X
+    return _framed(_accepted(table, estimator), table.names if table.named else None)
+
+
+def _accepted(table: Table, estimator: Any) -> Any:
+    # An estimator says whether it takes text and missing values; the table says where they are.
+    takes = estimator.__sklearn_tags__().input_tags
+    data = table.data if takes.categorical or takes.string else table.X
+    if not takes.allow_nan:
+        table.complete()
+    return data
+
+
+def _framed(data: Any, names: Sequence[str] | None) -> Any:
     import pandas as pd
 
-    return pd.DataFrame(table.X, columns=list(table.names))
+    if isinstance(data, pd.DataFrame):
+        return data.set_axis(range(data.shape[1]) if names is None else list(names), axis=1)
+    return data if names is None else pd.DataFrame(data, columns=list(names))
 
 
 def load_model(place: str) -> Any:
@@ -50,13 +64,10 @@ def model_table(
     return table.matched(wanted, estimator.n_features_in_)
 
 
-def _rows_for(estimator: Any, table: Table) -> Any:
+def rows_for(estimator: Any, table: Table) -> Any:
+    """The rows of a table as the model takes them."""
     # A model without column names takes bare numbers, and one with names takes them by name.
-    if getattr(estimator, "feature_names_in_", None) is None:
-        return table.X
-    import pandas as pd
-
-    return pd.DataFrame(table.X, columns=list(estimator.feature_names_in_))
+    return _framed(_accepted(table, estimator), getattr(estimator, "feature_names_in_", None))
 
 
 @click.command()
@@ -70,7 +81,7 @@ def predict(model: str, data: str, proba: bool, columns: str | None, output: str
     check_outputs({"--output": output}, data)
     check_outputs({"--output": output}, model)
     estimator = load_model(model)
-    rows = _rows_for(estimator, model_table(estimator, data, columns))
+    rows = rows_for(estimator, model_table(estimator, data, columns))
     import pandas as pd
 
     if proba:
@@ -102,14 +113,14 @@ def score(
     check_outputs({"--output": output}, model)
     estimator = load_model(model)
     table = model_table(estimator, data, columns, weights_column)
-    rows = _rows_for(estimator, table)
+    rows = rows_for(estimator, table)
     if by_row:
         import pandas as pd
 
         _write_frame(pd.DataFrame({"log_density": estimator.score_samples(rows)}), output)
         return
     mean = float(estimator.score(rows, sample_weight=table.weights))
-    n = len(table.X)
+    n = table.shape[0]
     total = float(n if table.weights is None else table.weights.sum())
     lines = [("rows", f"{n}")]
     if table.weights is not None:

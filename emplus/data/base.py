@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -18,11 +18,17 @@ T = TypeVar("T")
 
 
 class Block(NamedTuple):
-    """Some consecutive rows: X (b, d), their weights (b,) or None for ones, where they start."""
+    """Some consecutive rows: X (b, d), their weights (b,) or None for ones, where they start.
 
-    X: Array
+    ``X`` is an array of any real dtype, with NaN where an entry is missing, or a CSR array.
+    ``labels`` (b,) are the components that the rows are known to come from, -1 where they are not;
+    None where none is known.
+    """
+
+    X: Any
     weight: Array | None
     start: int
+    labels: NDArray[np.integer] | None = None
 
 
 class Source(Protocol):
@@ -42,7 +48,18 @@ class Source(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 or float64: what the blocks hold."""
+        """float32 or float64: what the blocks hold, or are worked on in."""
+
+    @property
+    def labels(self) -> NDArray[np.integer] | None:
+        """Component that each row is known to come from (n,), -1 where not; None where none is."""
+
+    @property
+    def order(self) -> NDArray[np.intp] | None:
+        """Number of each row in the data given (n,); None where they are in that order.
+
+        Rows with missing entries are kept in another order than they were given in.
+        """
 
     @property
     def total_weight(self) -> float:
@@ -56,17 +73,20 @@ class Source(Protocol):
         ``width`` is how many numbers the function holds for each row; it sets the block's length.
         """
 
-    def map_rows(self, function: Callable[[Array], Array]) -> Array:
-        """``function`` of each block of rows, its answers (b, ...) in the order of the rows."""
+    def map_rows(self, function: Callable[[Any], Array]) -> Array:
+        """``function`` of each block of rows, its answers (b, ...) in the order they were given."""
 
     def each(self, function: Callable[[int], T], count: int) -> Iterator[T]:
         """``function`` of 0 .. count - 1, side by side where there are workers, in that order."""
 
-    def moments(self, *, full: bool) -> Moments:
-        """Weighted moments of all rows, taken once."""
+    def moments(self, *, full: bool, levels: Sequence[int] = ()) -> Moments:
+        """Weighted moments of all rows, taken once; see `Moments.of`."""
 
-    def take(self, rows: NDArray[np.integer] | slice) -> tuple[Array, Array | None]:
+    def take(self, rows: NDArray[np.integer] | slice) -> tuple[Any, Array | None]:
         """Some of the rows and their weights; not to be written to, as a slice is no copy."""
 
     def subset(self, rows: NDArray[np.integer]) -> Source:
         """A source of some of the rows, in memory."""
+
+    def columns(self, chosen: NDArray[np.integer]) -> Source:
+        """A source of some of the columns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, reduce
 from operator import add
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from emplus.data.base import Array, Block
 from emplus.errors import ArgumentError
 from emplus.numerics.moments import Moments
+from emplus.numerics.patterns import pattern_order
+from emplus.numerics.sparse import is_sparse
 from emplus.numerics.threads import effective_n_jobs, single_threaded
 
 __all__ = ["ArraySource"]
@@ -34,12 +36,16 @@ class ArraySource:
 
     Parameters
     ----------
-    X : (n, d) ndarray of float32 or float64
-        Any memory layout; never copied as a whole, never written to.
+    X : (n, d) ndarray, or scipy.sparse CSR array
+        Of float32, float64, bool or whole numbers; in any memory layout, never written to. Only
+        where entries are missing (NaN) it is copied, in the order of what is missing, so that
+        rows that miss the same columns lie together; ``order`` tells which is which.
     sample_weight : (n,) ndarray of float64, optional
         Weights of the rows, at least 0.
     n_jobs : int, optional
         Threads; None for every core. It changes how fast the sums come, never their bits.
+    labels : (n,) ndarray of int, optional
+        Component that each row is known to come from, -1 where it is not.
 
     Examples
     --------
@@ -48,22 +54,36 @@ class ArraySource:
     (array([6., 9.]),)
     """
 
-    def __init__(self, X: Array, sample_weight: Array | None = None, n_jobs: int | None = None):
-        if X.ndim != 2 or X.dtype not in (np.float32, np.float64):
+    def __init__(
+        self,
+        X: Any,
+        sample_weight: Array | None = None,
+        n_jobs: int | None = None,
+        labels: NDArray[np.integer] | None = None,
+    ):
+        if X.ndim != 2 or not (X.dtype in (np.float32, np.float64) or X.dtype.kind in "biu"):
             raise ArgumentError(
-                f"X must be (n, d) of float32 or float64; it is {X.shape} of {X.dtype}."
+                "X must be (n, d) of float32, float64, bool or whole numbers; "
+                f"it is {X.shape} of {X.dtype}."
             )
-        if sample_weight is not None and sample_weight.shape != (len(X),):
-            raise ArgumentError(
-                f"{len(X)} rows need as many weights; there are {sample_weight.shape}."
-            )
-        self._X, self._weight = X, sample_weight
+        for what, values in (("weights", sample_weight), ("labels", labels)):
+            if values is not None and values.shape != (X.shape[0],):
+                raise ArgumentError(
+                    f"{X.shape[0]} rows need as many {what}; there are {values.shape}."
+                )
+        self.order = _order(X)
+        if self.order is not None:
+            X = X[self.order]
+            sample_weight = None if sample_weight is None else sample_weight[self.order]
+            labels = None if labels is None else labels[self.order]
+        self._X, self._weight, self.labels = X, sample_weight, labels
         self._n_jobs = effective_n_jobs(n_jobs)
+        self._known_moments: dict[Any, Moments] = {}
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return len(self._X)
+        return int(self._X.shape[0])
 
     @property
     def n_features(self) -> int:
@@ -72,13 +92,14 @@ class ArraySource:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
-        return self._X.dtype
+        """What is worked in: float32 for rows of float32, float64 for all others."""
+        dtype: np.dtype[Any] = self._X.dtype
+        return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
     @cached_property
     def total_weight(self) -> float:
         """Sum of the row weights; the number of rows where there are none."""
-        return float(len(self._X) if self._weight is None else self._weight.sum())
+        return float(self.n_rows if self._weight is None else self._weight.sum())
 
     def reduce(
         self, function: Callable[[Block], tuple[Array, ...]], width: int
@@ -95,49 +116,59 @@ class ArraySource:
 
         return _sum(self.each(chunk, -(-n_blocks // per_chunk)))
 
-    def map_rows(self, function: Callable[[Array], Array]) -> Array:
-        """``function`` of each block of rows, its answers in the order of the rows."""
+    def map_rows(self, function: Callable[[Any], Array]) -> Array:
+        """``function`` of each block of rows, its answers in the order of the rows given."""
         starts = range(0, self.n_rows, _LONGEST)
 
         def part(index: int) -> Array:
             return function(self._X[starts[index] : starts[index] + _LONGEST])
 
-        return np.concatenate(list(self.each(part, len(starts))))
+        answers = np.concatenate(list(self.each(part, len(starts))))
+        if self.order is None:
+            return answers
+        given = np.empty_like(answers)
+        given[self.order] = answers
+        return given
 
-    def moments(self, *, full: bool) -> Moments:
+    def moments(self, *, full: bool, levels: Sequence[int] = ()) -> Moments:
         """Weighted moments of all rows; with ``full`` the scatter of all pairs of columns."""
-        return self._full_moments if full else self._plain_moments
+        asked = full, tuple(levels) if any(levels) else ()
+        if asked not in self._known_moments:
+            self._known_moments[asked] = self._moments(*asked)
+        return self._known_moments[asked]
 
-    @cached_property
-    def _full_moments(self) -> Moments:
-        return self._moments(full=True)
-
-    @cached_property
-    def _plain_moments(self) -> Moments:
-        return self._moments(full=False)
-
-    def _moments(self, *, full: bool) -> Moments:
+    def _moments(self, full: bool, levels: Sequence[int]) -> Moments:
         rows = self._block_rows(3 * self.n_features)
         starts = range(0, self.n_rows, rows)
 
         def part(index: int) -> Moments:
             block = self._block(starts[index], rows)
-            return Moments.of(block.X, block.weight, full=full)
+            return Moments.of(block.X, block.weight, full=full, levels=levels)
 
         return reduce(add, self.each(part, len(starts)))
 
-    def take(self, rows: NDArray[np.integer] | slice) -> tuple[Array, Array | None]:
+    def take(self, rows: NDArray[np.integer] | slice) -> tuple[Any, Array | None]:
         """Some of the rows and their weights; a slice gives views."""
         return self._X[rows], None if self._weight is None else self._weight[rows]
 
     def subset(self, rows: NDArray[np.integer]) -> ArraySource:
         """A source of some of the rows, with as many threads."""
-        return ArraySource(*self.take(rows), self._n_jobs)
+        return self._with(*self.take(rows), None if self.labels is None else self.labels[rows])
+
+    def columns(self, chosen: NDArray[np.integer]) -> ArraySource:
+        """A source of some of the columns."""
+        return self._with(self._X[:, chosen], self._weight, self.labels)
+
+    def _with(
+        self, X: Any, weight: Array | None, labels: NDArray[np.integer] | None
+    ) -> ArraySource:
+        return ArraySource(X, weight, self._n_jobs, labels)
 
     def _block(self, start: int, rows: int) -> Block:
-        end = start + rows
-        weight = None if self._weight is None else self._weight[start:end]
-        return Block(self._X[start:end], weight, start)
+        own = slice(start, start + rows)
+        weight = None if self._weight is None else self._weight[own]
+        labels = None if self.labels is None else self.labels[own]
+        return Block(self._X[own], weight, start, labels)
 
     def _block_rows(self, width: int) -> int:
         fitting = _BLOCK_BYTES // (max(width, 1) * self.dtype.itemsize)
@@ -172,6 +203,18 @@ class ArraySource:
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._n_jobs, thread_name_prefix="emplus")
+
+
+def _order(X: Any) -> NDArray[np.intp] | None:
+    """Rows that miss the same entries together; None where nothing is missing."""
+    if is_sparse(X) or X.dtype.kind != "f" or not X.size:
+        return None
+    # A sum tells without an array as large as the rows; infinities are refused elsewhere.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isnan(X.sum()):
+            return None
+    missing = np.isnan(X)
+    return pattern_order(missing) if missing.any() else None
 
 
 def _sum(parts: Iterable[tuple[Array, ...]]) -> tuple[Array, ...]:

@@ -49,17 +49,17 @@ class Cell:
     are not copied, but fetched block by block.
     """
 
-    data: Array
+    data: Any
     mass: Array
     rows: NDArray[np.integer]
 
-    def fetch(self, part: slice = slice(None)) -> Array:
+    def fetch(self, part: slice = slice(None)) -> Any:
         """The rows (b, d) or a part of them, not to be written to."""
-        rows: Array = self.data[self.rows[part]] if self._copied is None else self._copied[part]
+        rows = self.data[self.rows[part]] if self._copied is None else self._copied[part]
         return rows
 
     @cached_property
-    def _copied(self) -> Array | None:
+    def _copied(self) -> Any:
         # Rows as short as the numbers kept of each take longer to fetch than to work on.
         return self.data[self.rows] if self.data.shape[1] <= _SHORT_ROWS else None
 
@@ -147,11 +147,13 @@ class PartialEM:
         family's statistics depend on parameters; one may stand for several.
         """
         place = np.asarray(components, dtype=np.intp)
-        weighted = np.asfortranarray(resp * cell.mass[:, None], dtype=cell.data.dtype)
+        weighted = np.asfortranarray(resp * cell.mass[:, None], dtype=self._problem.source.dtype)
         kernel = self._start.kernel.take(place)
         sums = _added(
-            kernel.sums(kernel.encode(X), weighted[start : start + len(X)])
-            for X, _, start in cell.blocks(kernel.width)
+            kernel.sums(
+                kernel.encode(block.X), weighted[block.start : block.start + block.X.shape[0]]
+            )
+            for block in cell.blocks(kernel.width)
         )
         self._work += weighted.size
         return Group(cell, sums, self._start, place)

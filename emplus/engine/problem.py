@@ -15,7 +15,7 @@ from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_normalize, log_or_minus_infinity
 from emplus.numerics.moments import Moments
 
-__all__ = ["Problem", "State", "block_sums"]
+__all__ = ["Problem", "State", "block_sums", "constrain"]
 
 Array = NDArray[np.floating]
 
@@ -68,7 +68,8 @@ class Problem:
     @cached_property
     def moments(self) -> Moments:
         """Moments of the data, which place the reference point and scale the prior."""
-        return self.source.moments(full=self.family.needs_full_scatter)
+        family = self.family
+        return self.source.moments(full=family.needs_full_scatter, levels=family.levels)
 
     def evaluate(self, mixture: Mixture, iteration: int = 0) -> State:
         """One pass over the rows: the mixture's objective and its expected statistics."""
@@ -93,7 +94,7 @@ class Problem:
         weight = statistics.weight
         return Mixture(self.family, log_or_minus_infinity(weight / weight.sum()), parameters)
 
-    def estimate(self, X: Array, resp: Array) -> Mixture:
+    def estimate(self, X: Any, resp: Array) -> Mixture:
         """A first mixture from weighted responsibilities (n, k) of some rows X (n, d)."""
         weight = resp.sum(axis=0)
         parameters = self.family.estimate(X, resp, self.prior)
@@ -104,6 +105,8 @@ def block_sums(kernel: Kernel, block: Block, beta: float = 1.0) -> tuple[Array, 
     """The log-likelihood (1,) of a block of rows, and the sums that the M step needs."""
     rows = kernel.encode(block.X)
     resp = kernel.log_joint(rows)
+    if block.labels is not None:
+        constrain(resp, block.labels)
     if beta != 1.0:
         resp *= beta
     log_density = log_normalize(resp)
@@ -113,3 +116,14 @@ def block_sums(kernel: Kernel, block: Block, beta: float = 1.0) -> tuple[Array, 
         log_likelihood = log_density @ block.weight
         resp *= block.weight.astype(resp.dtype)[:, None]
     return np.atleast_1d(log_likelihood / beta), *kernel.sums(rows, resp)
+
+
+def constrain(log_joint: Array, labels: NDArray[np.integer]) -> None:
+    """Rows whose component is known cannot come from another; in place.
+
+    What is left is log p(x_i, j), so the log-likelihood counts what the labels say too.
+    """
+    known = np.flatnonzero(labels >= 0)
+    own = log_joint[known, labels[known]]
+    log_joint[known] = -np.inf
+    log_joint[known, labels[known]] = own

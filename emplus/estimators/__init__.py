@@ -12,6 +12,9 @@ __all__ = ["ESTIMATORS", "estimator_class"]
 # Where each estimator lives; imported only when asked for, because scikit-learn is slow to import.
 ESTIMATORS: dict[str, str] = {
     "GaussianMixture": "emplus.estimators.gaussian_mixture",
+    "BernoulliMixture": "emplus.estimators.bernoulli_mixture",
+    "CategoricalMixture": "emplus.estimators.categorical_mixture",
+    "MixedMixture": "emplus.estimators.mixed_mixture",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
 }
 

@@ -17,12 +17,15 @@ from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
-from emplus.errors import ArgumentError, DataError, UnknownNameError
-from emplus.estimators.telling import warn_of_data, warn_of_fit
+from emplus.errors import ArgumentError, DataError
+from emplus.estimators.measures import Measures
+from emplus.estimators.telling import warn_of_columns, warn_of_fit, warn_of_rows
 from emplus.estimators.validation import (
+    check_columns,
+    check_entries,
+    check_labels,
     check_number,
     check_positive_int,
-    check_rows_finite,
     check_sample_weight,
     check_spread,
     given_array,
@@ -31,13 +34,12 @@ from emplus.estimators.validation import (
 )
 from emplus.families.base import Family
 from emplus.mixture import Mixture
-from emplus.numerics.logspace import log_normalize
 from emplus.search.base import Search
 from emplus.search.fit import Fit
 from emplus.search.registry import make_search
 from emplus.starts.base import Start
 from emplus.starts.calibration import calibrated_prior
-from emplus.starts.given import GivenMixture, GivenParameters
+from emplus.starts.given import GivenMixture, GivenParameters, KnownLabels
 from emplus.starts.registry import make_start
 
 __all__ = ["MixtureEstimator"]
@@ -45,7 +47,7 @@ __all__ = ["MixtureEstimator"]
 Array = NDArray[np.floating]
 
 
-class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
+class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
     """Fit, score, assign and sample: everything that does not depend on the family."""
 
     # Set by fit.
@@ -53,19 +55,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
     result_: Fit
     n_features_in_: int
     weights_: Array
-    means_: Array
 
     def __init__(
         self,
         n_components: int,
         *,
         tol: float,
-        reg_covar: float | str,
         max_iter: int,
         n_init: int,
         init_params: str | Start,
         weights_init: ArrayLike | None,
-        means_init: ArrayLike | None,
         random_state: Any,
         warm_start: bool,
         verbose: int,
@@ -73,15 +72,14 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         search: str | Search,
         n_jobs: int | None,
         observers: Sequence[Observer] | None,
+        allow_missing: bool,
     ):
         self.n_components = n_components
         self.tol = tol
-        self.reg_covar = reg_covar
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params = init_params
         self.weights_init = weights_init
-        self.means_init = means_init
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
@@ -89,20 +87,60 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         self.search = search
         self.n_jobs = n_jobs
         self.observers = observers
+        self.allow_missing = allow_missing
 
     @abstractmethod
     def _family(self, n_features: int) -> Family:
         """The family that the arguments ask for."""
 
     @abstractmethod
+    def _strength(self) -> Any:
+        """Rows of the prior, one number or one for each part; None where the data are to tell."""
+
     def _given(self, n_features: int) -> dict[str, Array]:
         """Starting values besides weights and means, by their names in the family's ``pack``."""
+        return {}
+
+    def _means(self, n_features: int) -> Array | None:
+        """Starting means, where the estimator takes them."""
+        return None
+
+    def _read(self, X: Any, *, reset: bool) -> Any:
+        """The rows of a table as the family works on them; NaN where an entry is missing.
+
+        With ``reset`` the table is that of a fit, and what predictions need to know of it is kept.
+        """
+        rows = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            ensure_min_samples=1,
+        )
+        check_entries(rows, self._names, self.allow_missing)
+        return rows
+
+    def _written(self, rows: Array, like: Any = None) -> Any:
+        """Rows as a table of the kind that was fitted."""
+        return rows
+
+    @property
+    def _names(self) -> Any:
+        return getattr(self, "feature_names_in_", None)
 
     @abstractmethod
     def _publish(self) -> None:
         """Set the family's own fitted attributes from ``mixture_``."""
 
-    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Fit the mixture to the rows of ``X``.
 
         Parameters
@@ -113,6 +151,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
             Ignored.
         sample_weight : (n,) array_like, optional
             Weight 0 is as if the row were absent, weight 2 as if it stood there twice.
+        labels : (n,) array_like of int, optional
+            The component 0 .. k - 1 that a row is known to come from, -1 where it is not known.
+            A known row belongs to its component alone, throughout the fit.
 
         Returns
         -------
@@ -121,7 +162,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         Raises
         ------
         DataError
-            If the rows cannot be fitted: NaN, infinity, fewer rows than components, ...
+            If the rows cannot be fitted: infinity, fewer rows than components, a column without
+            any entry, ...
         ArgumentError
             If an argument is not what the fit can use.
         FitError
@@ -137,11 +179,11 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
             If components ended empty, or some of the starts failed.
         """
         k = check_positive_int("n_components", self.n_components)
-        source = self._source(X, sample_weight, k)
+        source = self._source(X, sample_weight, labels, k)
         family = self._family(source.n_features)
         prior = calibrated_prior(family, source, k, self._strength())
         problem = Problem(family, source, prior)
-        start = self._start(source.n_features)
+        start = self._start(source.n_features, labels is not None)
         warm = bool(self.warm_start) and hasattr(self, "mixture_")
         if warm:
             start = GivenMixture(self.mixture_)
@@ -153,55 +195,49 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         )
         self._adopt(fit)
         self.prior_ = prior
-        warn_of_data(problem.moments, getattr(self, "feature_names_in_", None))
-        self._warn_of_family(problem)
+        warn_of_rows(source)
+        self._warn_of_data(problem)
         warn_of_fit(fit)
         return self
 
-    def _source(self, X: ArrayLike, sample_weight: ArrayLike | None, k: int) -> ArraySource:
-        rows = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=1
-        )
-        names = getattr(self, "feature_names_in_", None)
-        weight = check_sample_weight(sample_weight, len(rows))
+    def _source(
+        self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, k: int
+    ) -> ArraySource:
+        rows = self._read(X, reset=True)
+        weight = check_sample_weight(sample_weight, rows.shape[0])
+        known = check_labels(labels, rows.shape[0], k)
         if weight is not None and not weight.all():
-            rows, weight = rows[weight > 0], weight[weight > 0]
-        check_rows_finite(rows, names)
-        if len(rows) < k:
+            kept = weight > 0
+            rows, weight = rows[kept], weight[kept]
+            known = None if known is None else known[kept]
+        if rows.shape[0] < k:
             counted = "" if sample_weight is None else " with a weight above 0"
             raise DataError(
-                f"n_samples = {len(rows)} rows{counted} cannot hold n_components = {k}; "
+                f"n_samples = {rows.shape[0]} rows{counted} cannot hold n_components = {k}; "
                 "give more rows or ask for fewer components."
             )
-        source = ArraySource(rows, weight, self.n_jobs)
+        source = ArraySource(rows, weight, self.n_jobs, known)
         moments = source.moments(full=False)
+        check_columns(moments, self._names)
         if rows.dtype == np.float32 and not spread_fits(moments, 4):
-            source = ArraySource(rows.astype(np.float64), weight, self.n_jobs)
-        check_spread(moments, 8, names)
+            source = ArraySource(rows.astype(np.float64), weight, self.n_jobs, known)
+        check_spread(moments, 8, self._names)
         return source
 
-    def _start(self, d: int) -> Start:
+    def _start(self, d: int, labelled: bool) -> Start:
         k, named = self.n_components, self.init_params
         start = make_start(named) if isinstance(named, str) else named
-        weights = means = None
+        if labelled and isinstance(named, str):
+            start = KnownLabels()
+        weights, means = None, self._means(d)
         if self.weights_init is not None:
             weights = given_array("weights_init", self.weights_init, (k,))
             if (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
                 raise ArgumentError("weights_init must be at least 0 and sum to 1.")
-        if self.means_init is not None:
-            means = given_array("means_init", self.means_init, (k, d))
         others = self._given(d)
         if weights is None and means is None and not others:
             return start
         return GivenParameters(start, weights, means, others)
-
-    def _strength(self) -> float | None:
-        """Phantom rows of the prior; None where the data are to tell."""
-        if isinstance(self.reg_covar, str):
-            if self.reg_covar != "auto":
-                raise UnknownNameError("reg_covar", self.reg_covar, ("auto",))
-            return None
-        return check_number("reg_covar", self.reg_covar)
 
     def _searched(self, warm: bool) -> Search:
         # A warm start is one start: climbed again it would end at the same place.
@@ -226,76 +262,71 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         self.n_iter_ = fit.n_iter
         self.lower_bound_ = fit.log_likelihood / fit.total_weight
         self.lower_bounds_ = [value / fit.total_weight for value in fit.log_likelihoods]
-        self.weights_, self.means_ = fit.mixture.weights, fit.mixture.parameters.means
+        self.weights_ = fit.mixture.weights
         self._publish()
 
-    def _warn_of_family(self, problem: Problem) -> None:
-        """Warn of what only the family can see in the data."""
+    def _warn_of_data(self, problem: Problem) -> None:
+        """Warn of columns that tell nothing, and of what only the family can see."""
+        warn_of_columns(problem.moments, self._names)
 
     def fit_predict(
-        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
     ) -> NDArray[np.intp]:
         """Fit, and give the most responsible component of each row (n,)."""
-        return self.fit(X, y, sample_weight).predict(X)
+        return self.fit(X, y, sample_weight, labels=labels).predict(X)
 
-    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
-        """The most responsible component of each row (n,)."""
-        labels: NDArray[np.intp] = np.argmax(self._log_joint(X), axis=1)
-        return labels
-
-    def predict_proba(self, X: ArrayLike) -> Array:
-        """Responsibilities of the components for each row (n, k); rows sum to 1."""
-        joint = self._log_joint(X)
-        log_normalize(joint)
-        return joint
-
-    def score_samples(self, X: ArrayLike) -> Array:
-        """Log density of each row (n,), in nats."""
-        return self._rows(X).map_rows(self.mixture_.log_density)
-
-    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
-        """Weighted mean of the log densities of the rows, in nats a row."""
-        log_density = self.score_samples(X)
-        weight = check_sample_weight(sample_weight, len(log_density))
-        return float(np.average(log_density, weights=weight))
-
-    def sample(
-        self, n_samples: int = 1, random_state: Any = None
-    ) -> tuple[Array, NDArray[np.intp]]:
-        """Draw rows and the component of each.
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[Any, NDArray[np.intp]]:
+        """Draw rows, as a table of the kind that was fitted, and the component of each.
 
         ``random_state`` belongs to the call: without one, every call draws other rows.
         """
         check_is_fitted(self)
         n = check_positive_int("n_samples", n_samples)
-        return self.mixture_.sample(n, make_rng(random_state))
+        rows, labels = self.mixture_.sample(n, make_rng(random_state))
+        return self._written(rows), labels
 
-    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike's criterion on ``X``, lower is better."""
-        total, _, _ = self._totals(X, sample_weight)
-        return -2.0 * total + 2.0 * self.mixture_.n_free_parameters
+    def impute(self, X: Any) -> Any:
+        """The rows with missing entries filled from what is there in them.
 
-    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Schwarz's criterion on ``X``, lower is better; rows are counted by their weights."""
-        total, weight, _ = self._totals(X, sample_weight)
-        return -2.0 * total + self.mixture_.n_free_parameters * float(np.log(weight))
+        A continuous entry gets its posterior mean, averaged over the components; a binary or
+        categorical one its likeliest value. Entries that are there stay as they are.
 
-    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Integrated completed likelihood on ``X`` (Biernacki, Celeux & Govaert 2000).
+        Parameters
+        ----------
+        X : (n, d) array_like
+            NaN where an entry is missing.
 
-        BIC plus twice the surprise of giving each row to its most responsible component, as
-        mclust counts it; lower is better. It prefers components that do not overlap.
+        Returns
+        -------
+        filled : (n, d) ndarray, or a data frame where the fit was on one and its kind is kept
+
+        Notes
+        -----
+        Cost: that of ``predict_proba``, and for full covariances O(k d^3) for every pattern of
+        missing entries.
         """
-        _, _, surprise = self._totals(X, sample_weight)
-        return self.bic(X, sample_weight) + 2.0 * surprise
+        return self._written(self._rows(X).map_rows(self.mixture_.impute), X)
 
-    def _totals(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float, float]:
-        joint = self._log_joint(X)
-        weight = check_sample_weight(sample_weight, len(joint))
-        counts = np.ones(len(joint)) if weight is None else weight
-        log_density = log_normalize(joint)
-        surprise = -float(np.log(joint.max(axis=1)) @ counts)
-        return float(log_density @ counts), float(counts.sum()), surprise
+    def sample_missing(self, X: Any, random_state: Any = None) -> Any:
+        """The rows with missing entries drawn from what they may be, given what is there.
+
+        For multiple imputation: a component is drawn from each row's responsibilities, then the
+        entries from it. ``random_state`` belongs to the call.
+        """
+        rng, source = make_rng(random_state), self._rows(X)
+        # Drawn in one go: blocks worked on side by side would share out the draws at random.
+        rows, _ = source.take(slice(None))
+        filled = self.mixture_.sample_missing(rows, rng)
+        if source.order is not None:
+            given = np.empty_like(filled)
+            given[source.order] = filled
+            filled = given
+        return self._written(filled, X)
 
     def marginal(self, columns: Sequence[int] | int) -> Mixture:
         """The fitted mixture of some of the columns; see `Mixture.marginal`."""
@@ -343,13 +374,18 @@ class MixtureEstimator(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc] 
         )
         self._adopt(fit)
 
-    def _rows(self, X: ArrayLike) -> ArraySource:
-        check_is_fitted(self)
-        rows = validate_data(
-            self, X, reset=False, dtype=[np.float64, np.float32], ensure_all_finite=False
-        )
-        check_rows_finite(rows, getattr(self, "feature_names_in_", None))
-        return ArraySource(rows, n_jobs=self.n_jobs)
+    def _description(self) -> Any:
+        """What a model file must hold besides parameters and arguments, fit for JSON."""
+        return None
 
-    def _log_joint(self, X: ArrayLike) -> Array:
-        return self._rows(X).map_rows(self.mixture_.log_joint)
+    def _describe(self, description: Any) -> None:
+        """Take over a `_description` that was read."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = bool(self.allow_missing)
+        return tags
+
+    def _rows(self, X: Any) -> ArraySource:
+        check_is_fitted(self)
+        return ArraySource(self._read(X, reset=False), n_jobs=self.n_jobs)

@@ -12,7 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from emplus.engine.observers import Observer
 from emplus.errors import ArgumentError
 from emplus.estimators.base import MixtureEstimator
-from emplus.estimators.validation import given_array
+from emplus.estimators.validation import given_array, pseudo_rows
 from emplus.families.covariance_matrices import Full
 from emplus.families.factor_analyzer import FactorAnalyzer
 from emplus.families.factor_parameters import canonical
@@ -88,6 +88,9 @@ class FactorAnalyzerMixture(
         Threads; None or -1 for every core.
     observers : sequence of Observer, optional
         Called with every state of every run.
+    allow_missing : bool, default=True
+        Take NaN as a missing entry: what is fitted, scored and predicted from is what is there.
+        False refuses NaN.
 
     Attributes
     ----------
@@ -129,6 +132,7 @@ class FactorAnalyzerMixture(
     True
     """
 
+    means_: Array
     loadings_: Array
     noise_variance_: Array | float
 
@@ -155,16 +159,15 @@ class FactorAnalyzerMixture(
         search: str | Search = "split_merge",
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
+        allow_missing: bool = True,
     ):
         super().__init__(
             n_components,
             tol=tol,
-            reg_covar=reg_covar,
             max_iter=max_iter,
             n_init=n_init,
             init_params=init_params,
             weights_init=weights_init,
-            means_init=means_init,
             random_state=random_state,
             warm_start=warm_start,
             verbose=verbose,
@@ -172,7 +175,10 @@ class FactorAnalyzerMixture(
             search=search,
             n_jobs=n_jobs,
             observers=observers,
+            allow_missing=allow_missing,
         )
+        self.reg_covar = reg_covar
+        self.means_init = means_init
         self.n_factors = n_factors
         self.noise = noise
         self.loadings = loadings
@@ -187,6 +193,14 @@ class FactorAnalyzerMixture(
                 "be more factors than columns."
             )
         return family
+
+    def _strength(self) -> float | None:
+        return pseudo_rows("reg_covar", self.reg_covar)
+
+    def _means(self, n_features: int) -> Array | None:
+        if self.means_init is None:
+            return None
+        return given_array("means_init", self.means_init, (self.n_components, n_features))
 
     def _given(self, n_features: int) -> dict[str, Array]:
         k, family = self.n_components, self._family(n_features)
@@ -210,6 +224,7 @@ class FactorAnalyzerMixture(
     def _publish(self) -> None:
         parameters = self.mixture_.parameters
         noise = parameters.noise
+        self.means_ = parameters.means
         self.loadings_ = parameters.loadings
         self.noise_variance_ = noise if np.ndim(noise) else float(noise)
 

@@ -13,7 +13,7 @@ from emplus.engine.problem import Problem
 from emplus.errors import ArgumentError, DataWarning
 from emplus.estimators.base import MixtureEstimator
 from emplus.estimators.telling import say
-from emplus.estimators.validation import column_name, given_array
+from emplus.estimators.validation import column_name, given_array, pseudo_rows
 from emplus.families.gaussian import Gaussian
 from emplus.families.registry import make_covariance
 from emplus.search.base import Search
@@ -77,6 +77,9 @@ class GaussianMixture(MixtureEstimator):
         Threads; None or -1 for every core.
     observers : sequence of Observer, optional
         Called with every state of every run.
+    allow_missing : bool, default=True
+        Take NaN as a missing entry: what is fitted, scored and predicted from is what is there.
+        False refuses NaN.
 
     Attributes
     ----------
@@ -124,6 +127,7 @@ class GaussianMixture(MixtureEstimator):
     True
     """
 
+    means_: Array
     covariances_: Array
     precisions_cholesky_: Array
 
@@ -147,16 +151,15 @@ class GaussianMixture(MixtureEstimator):
         search: str | Search = "split_merge",
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
+        allow_missing: bool = True,
     ):
         super().__init__(
             n_components,
             tol=tol,
-            reg_covar=reg_covar,
             max_iter=max_iter,
             n_init=n_init,
             init_params=init_params,
             weights_init=weights_init,
-            means_init=means_init,
             random_state=random_state,
             warm_start=warm_start,
             verbose=verbose,
@@ -164,12 +167,23 @@ class GaussianMixture(MixtureEstimator):
             search=search,
             n_jobs=n_jobs,
             observers=observers,
+            allow_missing=allow_missing,
         )
+        self.reg_covar = reg_covar
+        self.means_init = means_init
         self.covariance_type = covariance_type
         self.precisions_init = precisions_init
 
     def _family(self, n_features: int) -> Gaussian:
         return Gaussian(make_covariance(self.covariance_type))
+
+    def _strength(self) -> float | None:
+        return pseudo_rows("reg_covar", self.reg_covar)
+
+    def _means(self, n_features: int) -> Array | None:
+        if self.means_init is None:
+            return None
+        return given_array("means_init", self.means_init, (self.n_components, n_features))
 
     def _given(self, n_features: int) -> dict[str, Array]:
         if self.precisions_init is None:
@@ -191,6 +205,7 @@ class GaussianMixture(MixtureEstimator):
 
     def _publish(self) -> None:
         parameters = self.mixture_.parameters
+        self.means_ = parameters.means
         self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.factors
 
@@ -203,8 +218,9 @@ class GaussianMixture(MixtureEstimator):
             return product
         return factors**2
 
-    def _warn_of_family(self, problem: Problem) -> None:
-        if not make_covariance(self.covariance_type).matrices:
+    def _warn_of_data(self, problem: Problem) -> None:
+        super()._warn_of_data(problem)
+        if problem.moments.missing or not make_covariance(self.covariance_type).matrices:
             return
         columns = _collinear(self.mixture_, problem)
         if len(columns):

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from emplus.data.memory import ArraySource
 from emplus.engine.outcome import Outcome
 from emplus.errors import DataWarning, FitWarning
 from emplus.estimators.validation import column_name
 from emplus.numerics.moments import Moments
 from emplus.search.fit import Fit
 
-__all__ = ["say", "warn_of_data", "warn_of_fit"]
+__all__ = ["say", "warn_of_columns", "warn_of_fit", "warn_of_rows"]
 
 
 def say(kind: type[Warning], sentence: str) -> None:
@@ -27,7 +28,20 @@ def say(kind: type[Warning], sentence: str) -> None:
     warnings.warn(sentence, kind, stacklevel=depth)
 
 
-def warn_of_data(moments: Moments, names: Any | None) -> None:
+def warn_of_rows(source: ArraySource) -> None:
+    """Warn of rows in which nothing is there."""
+    if source.order is None:
+        return
+    empty = np.flatnonzero(source.map_rows(lambda X: np.isnan(X).all(axis=1)))
+    if len(empty):
+        say(
+            DataWarning,
+            f"Every value is missing in {len(empty)} row{'s' if len(empty) > 1 else ''}, first in "
+            f"row {empty[0]}; such rows tell nothing, and count in n.",
+        )
+
+
+def warn_of_columns(moments: Moments, names: Any | None) -> None:
     """Warn of columns that do not vary."""
     constant = np.flatnonzero(moments.constant)
     if len(constant) == len(moments.mean):

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emplus.errors import ArgumentError, DataError
+from emplus.errors import ArgumentError, DataError, UnknownNameError
 from emplus.numerics.moments import Moments
 
 __all__ = [
+    "check_columns",
+    "check_entries",
+    "check_labels",
     "check_number",
     "check_positive_int",
-    "check_rows_finite",
     "check_sample_weight",
     "check_spread",
     "column_name",
     "given_array",
     "make_rng",
+    "pseudo_rows",
     "spread_fits",
 ]
 
@@ -53,18 +56,62 @@ def check_number(name: str, value: Any, *, above_zero: bool = False) -> float:
     return float(value)
 
 
-def check_rows_finite(X: Array, names: Any | None) -> None:
-    """Refuse NaN and infinity, naming the first bad column and row."""
-    if np.isfinite(X.sum(dtype=np.float64)) or np.isfinite(X).all():
+def check_entries(X: Array, names: Any | None, allow_missing: bool) -> None:
+    """Refuse infinity, and NaN where nothing may be missing, naming the first column and row."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(X.sum(dtype=np.float64)):
+            return
+    bad = np.isinf(X) if allow_missing else ~np.isfinite(X)
+    if not bad.any():
         return
-    rows, columns = np.nonzero(~np.isfinite(X))
+    rows, columns = np.nonzero(bad)
     row, column = int(rows[0]), int(columns[0])
     kind = "NaN" if np.isnan(X[row, column]) else "inf (infinity)"
+    more = "" if kind != "NaN" else "; allow_missing=True takes NaN as missing"
     raise DataError(
         f"Input X contains {kind} in {column_name(column, names)}, row {row} "
         f"({len(rows)} such value{'s' if len(rows) > 1 else ''} in all); "
-        "remove or fill these rows first."
+        f"remove or fill these rows first{more}."
     )
+
+
+def check_columns(moments: Moments, names: Any | None) -> None:
+    """Refuse columns in which nothing is there."""
+    empty = np.flatnonzero(~(moments.present > 0))
+    if len(empty):
+        listed = ", ".join(column_name(int(c), names) for c in empty[:5])
+        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+        raise DataError(f"Every value is missing in {listed}{more}; leave it out.")
+
+
+def check_labels(labels: Any, n: int, k: int) -> NDArray[np.intp] | None:
+    """Known components (n,), -1 where not known; None where none is."""
+    if labels is None:
+        return None
+    given = np.asarray(labels)
+    if given.shape != (n,):
+        raise ArgumentError(f"labels has shape {given.shape} for {n} rows; give one a row.")
+    if given.dtype.kind == "f" and np.isfinite(given).all() and (given == np.floor(given)).all():
+        given = given.astype(np.intp)
+    if given.dtype.kind not in "iu":
+        raise ArgumentError("labels must be whole numbers: a component, or -1 where not known.")
+    outside = np.flatnonzero((given < -1) | (given >= k))
+    if len(outside):
+        row = int(outside[0])
+        raise ArgumentError(
+            f"labels holds {given[row]} in row {row}; components are 0 .. {k - 1}, and -1 is not "
+            "known."
+        )
+    return given.astype(np.intp) if (given >= 0).any() else None
+
+
+def pseudo_rows(name: str, value: Any) -> float | None:
+    """Rows of a prior: a number of at least 0, or None for 'auto', where the data are to tell."""
+    if isinstance(value, str):
+        if value != "auto":
+            raise UnknownNameError(name, value, ("auto",))
+        return None
+    return check_number(name, value)
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> Array | None:

@@ -18,6 +18,7 @@ from emplus.numerics.moments import Moments
 __all__ = [
     "EMPTY",
     "Array",
+    "Counting",
     "Family",
     "Kernel",
     "Parameters",
@@ -78,6 +79,10 @@ class Kernel(Protocol):
         """Numbers held for each row while its block is worked on: it sets the block's length."""
 
     @property
+    def n_sums(self) -> int:
+        """How many arrays ``sums`` gives."""
+
+    @property
     def loss(self) -> float:
         """About how many nats of one log density rounding may cost."""
 
@@ -123,6 +128,14 @@ class Family(Protocol):
     def needs_full_scatter(self) -> bool:
         """Whether the moments given to ``kernel`` must hold the scatter of all column pairs."""
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Number of categories of each column, 0 where it has none; empty where no column has."""
+
+    @property
+    def parts(self) -> tuple[tuple[Family, NDArray[np.intp]], ...]:
+        """The families that the columns are split among, with theirs; empty for one family."""
+
     def config(self) -> dict[str, Any]:
         """Keyword arguments that make this family again, fit for JSON."""
 
@@ -161,8 +174,10 @@ class Family(Protocol):
         Some components can then be fitted while the others stay as they are.
         """
 
-    def default_prior(self, moments: Moments, strength: float, spread: Array | None = None) -> Any:
+    def default_prior(self, moments: Moments, strength: Any, spread: Array | None = None) -> Any:
         """The prior of ``strength`` phantom rows; 0 is none.
+
+        A number; where a family has parts also one for each.
 
         ``spread`` (d,) is the variance of each column within a typical component, where known.
         """
@@ -188,8 +203,11 @@ class Family(Protocol):
     def sample(self, parameters: Any, labels: NDArray[np.integer], rng: np.random.Generator) -> Any:
         """One row for each label (n, d)."""
 
-    def features(self, X: Array) -> Array:
-        """Coordinates (n, d') in which a component's rows may be cut in two."""
+    def features(self, X: Any, moments: Moments) -> Array:
+        """Coordinates (n, d') in which rows are compared and a component's may be cut in two.
+
+        Distances in them do not depend on the units of a column; what is missing is at the mean.
+        """
 
     def n_features(self, parameters: Any) -> int:
         """Number of columns the parameters speak of."""
@@ -205,6 +223,20 @@ class Family(Protocol):
     ) -> tuple[Family, Any, Array]:
         """The family and parameters of the other columns, and each log p(values | j) (k,)."""
 
+    def continuous(self, parameters: Any) -> NDArray[np.bool_]:
+        """Which columns have a density rather than probabilities (d,)."""
+
+    def impute(self, parameters: Any, X: Array, resp: Array) -> Array:
+        """Rows (n, d) with what is missing filled: by its mean, or the likeliest value.
+
+        ``resp`` (n, k) are the responsibilities given what is there.
+        """
+
+    def sample_missing(
+        self, parameters: Any, X: Array, labels: NDArray[np.integer], rng: np.random.Generator
+    ) -> Array:
+        """Rows (n, d) with what is missing drawn, given what is there and the component."""
+
     def map_columns(self, parameters: Any, scale: Array, shift: Array) -> tuple[Family, Any]:
         """The family and parameters of the columns ``scale * x + shift``."""
 
@@ -213,3 +245,11 @@ class Family(Protocol):
 
     def unpack(self, arrays: Mapping[str, Array]) -> Any:
         """Parameters from ``pack``'s arrays; ValueError with a sentence where they do not fit."""
+
+
+@runtime_checkable
+class Counting(Family, Protocol):
+    """A family whose components are fitted from counts alone."""
+
+    def leave_one_out(self, statistics: Any, prior: Any) -> float:
+        """What the rows would score with each left out of the counts that foretell it."""

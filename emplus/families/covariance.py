@@ -95,6 +95,10 @@ class Covariance(ABC):
     def weighted_outer(self, deviations: Array, resp: Array, out: Array) -> Array:
         """sum_i resp_i delta_i delta_i' of one component, shaped as its second moment."""
 
+    def outer_of_variances(self, scatter: Array) -> Array:
+        """Scatter (d,) that is not correlated, shaped as the second moment of one component."""
+        return np.diag(scatter) if self.matrices else scatter
+
     @abstractmethod
     def full(self, covariances: Array, k: int, d: int) -> Array:
         """Covariances as (k, d, d)."""

@@ -135,6 +135,9 @@ class Spherical(Covariance):
     def weighted_outer(self, deviations: Array, resp: Array, out: Array) -> Array:
         return np.asarray(resp @ np.einsum("ij,ij->i", deviations, deviations))
 
+    def outer_of_variances(self, scatter: Array) -> Array:
+        return np.asarray(scatter.sum())
+
     def full(self, covariances: Array, k: int, d: int) -> Array:
         full: Array = covariances[:, None, None] * np.eye(d)
         return full

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from emplus.errors import ArgumentError, UnknownNameError
 from emplus.families.base import EMPTY, Array, Kernel, SingularComponentError
 from emplus.families.factor_common import common_parameters, first_common, maximized_common
+from emplus.families.factor_incomplete import (
+    completed,
+    filled_by_draws,
+    filled_by_means,
+    first_filled,
+)
 from emplus.families.factor_kernels import make_factor_kernel
 from emplus.families.factor_parameters import (
     CommonFactors,
@@ -21,7 +27,8 @@ from emplus.families.factor_parameters import (
 )
 from emplus.families.factor_parts import averaged, conditioned, mapped, perturbed, seen_through
 from emplus.families.factor_steps import PhantomFactorRows, first_parameters, maximized
-from emplus.families.gaussian import typical_variances
+from emplus.families.features import standard_coordinates
+from emplus.families.gaussian_prior import typical_variances
 from emplus.numerics.moments import Moments
 
 __all__ = ["LOADINGS", "NOISES", "FactorAnalyzer"]
@@ -83,6 +90,8 @@ class FactorAnalyzer:
 
     name: ClassVar[str] = "factor-analyzer"
     needs_full_scatter: ClassVar[bool] = False
+    levels: ClassVar[tuple[int, ...]] = ()
+    parts: ClassVar[tuple[()]] = ()
 
     def __post_init__(self) -> None:
         q: object = self.n_factors
@@ -152,6 +161,7 @@ class FactorAnalyzer:
 
     def estimate(self, X: Array, resp: Array, prior: PhantomFactorRows) -> FactorParameters:
         """Local principal factors of each component's rows; O(n d q) for hard ``resp``."""
+        X = first_filled(X, resp)
         first = first_common if self._common else first_parameters
         parameters = first(X, resp, prior, self.n_factors, self.structure)
         if prior.strength == 0.0:
@@ -248,12 +258,13 @@ class FactorAnalyzer:
         projections, _, inverse_roots = parameters.posterior
         factors = np.empty((len(X), len(projections), parameters.n_factors))
         for j, mean in enumerate(parameters.means):
-            factors[:, j] = (X - mean) @ (projections[j].T @ inverse_roots[j])
+            deviations = completed(parameters.take([j]), X - mean)
+            factors[:, j] = deviations @ (projections[j].T @ inverse_roots[j])
         return factors
 
-    def features(self, X: Array) -> Array:
-        """The rows themselves."""
-        return X
+    def features(self, X: Array, moments: Moments) -> Array:
+        """The rows about their means in units of their standard deviations."""
+        return standard_coordinates(X, moments)
 
     def n_features(self, parameters: FactorParameters) -> int:
         """Number of columns."""
@@ -281,6 +292,24 @@ class FactorAnalyzer:
         """The other columns, given the factors' posterior: factor analyzers again; O(k d q^2)."""
         given, log_density = conditioned(parameters, columns, values)
         return replace(self, held=None), given, log_density
+
+    def continuous(self, parameters: FactorParameters) -> NDArray[np.bool_]:
+        """Which columns have a density (d,): all."""
+        return np.ones(parameters.means.shape[1], dtype=bool)
+
+    def impute(self, parameters: FactorParameters, X: Array, resp: Array) -> Array:
+        """Missing entries filled by their mean given the others; O(n k d q)."""
+        return filled_by_means(parameters, X, resp)
+
+    def sample_missing(
+        self,
+        parameters: FactorParameters,
+        X: Array,
+        labels: NDArray[np.integer],
+        rng: np.random.Generator,
+    ) -> Array:
+        """Missing entries drawn given the others and the component of each row."""
+        return filled_by_draws(parameters, X, labels, self.sample(parameters, labels, rng))
 
     def map_columns(
         self, parameters: FactorParameters, scale: Array, shift: Array

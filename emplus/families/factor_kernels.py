@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.families.base import Array, Kernel
+from emplus.families.factor_incomplete import IncompleteFactors
 from emplus.families.factor_parameters import FactorParameters
 from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.gaussian_centred import LOG_TWO_PI
@@ -45,6 +46,8 @@ def make_factor_kernel(
     scoring: bool,
 ) -> Kernel:
     """The faster of the two that is exact enough for data with these moments."""
+    if moments.missing:
+        return _make_incomplete(parameters, log_weights, moments, scoring)
     dtype = np.dtype(dtype)
     allowed = TOLERANCE[dtype] * (_SCORING_SHARE if scoring else 1.0)
     eps = float(np.finfo(dtype).eps)
@@ -56,6 +59,20 @@ def make_factor_kernel(
         if eps * size <= allowed:
             return ExpandedFactors(parameters, log_weights, reference, dtype, eps * size)
     return CentredFactors(parameters, log_weights, dtype, moments.reach(moments.mean))
+
+
+def _make_incomplete(
+    parameters: FactorParameters, log_weights: Array, moments: Moments, scoring: bool
+) -> Kernel:
+    """For rows with missing entries; in float64."""
+    eps = float(np.finfo(np.float64).eps)
+    reference = np.where(np.isfinite(moments.mean), moments.mean, 0.0)
+    reach = np.where(moments.present > 0, moments.reach(reference), 0.0)
+    offsets = np.abs(parameters.means_from(reference))
+    loss = eps * float(((reach + offsets) ** 2 / parameters.psi).sum(axis=1).max())
+    allowed = TOLERANCE[np.dtype(np.float64)] * (_SCORING_SHARE if scoring else 1.0)
+    about = reference if loss <= allowed else None
+    return IncompleteFactors(parameters, log_weights, about, loss)
 
 
 class _Rows(NamedTuple):
@@ -70,6 +87,7 @@ class ExpandedFactors:
     """All components at once, about one reference point."""
 
     log_common = 0.0
+    n_sums = 3
 
     def __init__(
         self,
@@ -170,6 +188,7 @@ class CentredFactors:
     """Component by component, about its own mean."""
 
     log_common = 0.0
+    n_sums = 3
 
     def __init__(
         self,

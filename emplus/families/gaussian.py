@@ -13,16 +13,15 @@ from emplus.families.base import EMPTY, Array, Kernel, SingularComponentError
 from emplus.families.covariance import Covariance
 from emplus.families.covariance_matrices import Full, Tied
 from emplus.families.covariance_variances import Diagonal, Spherical
-from emplus.families.gaussian_kernels import CentredKernel, make_kernel
+from emplus.families.features import standard_coordinates
+from emplus.families.gaussian_kernels import CentredKernel, make_incomplete_kernel, make_kernel
+from emplus.families.gaussian_prior import PhantomRows, typical_variances
+from emplus.families.gaussian_regressions import conditional_draws, conditional_means
 from emplus.families.gaussian_statistics import GaussianStatistics
 from emplus.numerics.moments import Moments
 from emplus.numerics.triangular import SingularMatrixError
 
-__all__ = ["Gaussian", "GaussianParameters", "PhantomRows", "typical_variances"]
-
-# The least that the prior's rows are spread, as a part of the data's variance: where most cells of
-# whole numbers hold one value each, a typical component has none.
-_LEAST_SPREAD = 1e-3
+__all__ = ["Gaussian", "GaussianParameters", "PhantomRows"]
 
 # A component whose variance is this small a part of the whole data's sits on a single point.
 _POINT = 1e-26
@@ -62,34 +61,6 @@ class GaussianParameters:
         return replace(self, **arrays)
 
 
-@dataclass(frozen=True)
-class PhantomRows:
-    """The prior of a Gaussian's precision: ``strength`` rows, spread like a typical component.
-
-    Parameters
-    ----------
-    strength : float
-        Number m of phantom rows; 0 is no prior (maximum likelihood).
-    variances : (d,) ndarray
-        Their variance in each column, V = diag(variances).
-
-    Notes
-    -----
-    A Wishart density on the precision, m + d + 1 degrees of freedom, scale (m V)^-1:
-    log p(P) = (m / 2) (log det P - tr(V P)) + constant. It is proper for every m > 0, its mode is
-    V^-1, and it makes the M step Sigma_j = (S_j + m V) / (n_j + m): a component that
-    loses all rows becomes as wide as V, and one that sits on a single point keeps
-    a variance of m V / (1 + m). It follows any rescaling of a column. The nearer V is to the truth,
-    the less it costs to believe in it: with the spread of a typical component, a whole row of it
-    takes little from a sound fit, and much from a component that has found some rows which happen
-    to lie close together. Ormoneit & Tresp (1998) and equation (20) of Ueda et al. (2000) use the
-    same form with an absolute scale.
-    """
-
-    strength: float
-    variances: Array
-
-
 @final
 @dataclass(frozen=True)
 class Gaussian:
@@ -119,6 +90,8 @@ class Gaussian:
     held: GaussianParameters | None = field(default=None, compare=False, repr=False)
 
     name: ClassVar[str] = "gaussian"
+    levels: ClassVar[tuple[int, ...]] = ()
+    parts: ClassVar[tuple[()]] = ()
 
     @property
     def needs_full_scatter(self) -> bool:
@@ -155,6 +128,11 @@ class Gaussian:
     ) -> Kernel:
         """The faster of the two kernels that is exact enough for the data."""
         means, factors = parameters.means, parameters.factors
+        if moments.missing:
+            covariances = parameters.covariances
+            return make_incomplete_kernel(
+                self.covariance, means, covariances, factors, log_weights, moments, scoring
+            )
         return make_kernel(self.covariance, means, factors, log_weights, moments, dtype, scoring)
 
     def maximize(self, statistics: GaussianStatistics, prior: PhantomRows) -> GaussianParameters:
@@ -186,7 +164,8 @@ class Gaussian:
 
     def estimate(self, X: Array, resp: Array, prior: PhantomRows) -> GaussianParameters:
         """Weighted means and covariances, each component from its own rows; O(n k d^2) at most."""
-        return self.maximize(GaussianStatistics.of(self.covariance, X, resp), prior)
+        statistics = GaussianStatistics.of(self.covariance, X, resp, prior.variances)
+        return self.maximize(statistics, prior)
 
     def hold(self, parameters: GaussianParameters) -> Gaussian:
         """The family with a shared covariance held as it is; itself where each has its own."""
@@ -263,9 +242,9 @@ class Gaussian:
         rows: Array = parameters.means[labels] + noise
         return rows
 
-    def features(self, X: Array) -> Array:
-        """The rows themselves."""
-        return X
+    def features(self, X: Array, moments: Moments) -> Array:
+        """The rows about their means in units of their standard deviations."""
+        return standard_coordinates(X, moments)
 
     def n_features(self, parameters: GaussianParameters) -> int:
         """Number of columns."""
@@ -319,6 +298,34 @@ class Gaussian:
             covariances = covariances[0]
         return self, self.parameters(means, covariances), log_density
 
+    def continuous(self, parameters: GaussianParameters) -> NDArray[np.bool_]:
+        """Which columns have a density (d,): all."""
+        return np.ones(parameters.means.shape[1], dtype=bool)
+
+    def impute(self, parameters: GaussianParameters, X: Array, resp: Array) -> Array:
+        """Missing entries filled by their mean given the others; O(n k d^2 + p k d^3)."""
+        if not self.covariance.matrices:
+            return np.where(np.isnan(X), resp @ parameters.means, X)
+        return conditional_means(parameters.means, self._matrices(parameters), X, resp)
+
+    def sample_missing(
+        self,
+        parameters: GaussianParameters,
+        X: Array,
+        labels: NDArray[np.integer],
+        rng: np.random.Generator,
+    ) -> Array:
+        """Missing entries drawn given the others and the component of each row."""
+        drawn = self.sample(parameters, labels, rng)
+        if not self.covariance.matrices:
+            return np.where(np.isnan(X), drawn, X)
+        return conditional_draws(self._matrices(parameters), X, labels, drawn, parameters.means)
+
+    def _matrices(self, parameters: GaussianParameters) -> Array:
+        """Covariance matrices (k, d, d), or (1, d, d) where they share one."""
+        covariances = parameters.covariances
+        return covariances[None] if self.covariance.shared else covariances
+
     def map_columns(
         self, parameters: GaussianParameters, scale: Array, shift: Array
     ) -> tuple[Gaussian, GaussianParameters]:
@@ -358,24 +365,3 @@ def infer_covariance(covariances: Array, k: int, d: int) -> list[Covariance]:
     """The structures whose shape fits the array."""
     structures: list[Covariance] = [Full(), Tied(), Diagonal(), Spherical()]
     return [s for s in structures if s.shape(k, d) == covariances.shape]
-
-
-def typical_variances(moments: Moments, spread: Array | None) -> Array:
-    """Variances of a typical component (d,), positive, and between a part and all of the data's."""
-    variances = _positive_variances(moments)
-    if spread is None:
-        return variances
-    held: Array = np.maximum(np.minimum(spread, variances), _LEAST_SPREAD * variances)
-    return held
-
-
-def _positive_variances(moments: Moments) -> Array:
-    """Column variances; a constant column gets a small one, so that its density stays finite."""
-    variances = moments.variance
-    constant = ~(variances > 0)
-    if not constant.any():
-        return variances
-    size = np.maximum(np.abs(moments.mean), np.sqrt(variances.max(initial=0.0)))
-    size[size < 1e-100] = 1.0
-    size = np.minimum(size, 1e100)
-    return np.where(constant, (1e-3 * size) ** 2, variances)

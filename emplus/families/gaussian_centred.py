@@ -22,6 +22,7 @@ class CentredKernel:
     """log p(x, j) from each component's own deviations x - mu_j: exact, and fast for d >> k."""
 
     log_common = 0.0
+    n_sums = 2
 
     def __init__(
         self,

@@ -111,6 +111,8 @@ class ExpandedKernel:
     again for each use.
     """
 
+    n_sums = 1
+
     def __init__(self, terms: Terms, dtype: np.dtype[Any], loss: float):
         self._terms, self.loss = terms, loss
         self._coefficients = terms.coefficients.astype(dtype)
@@ -188,6 +190,8 @@ class ExpandedKernel:
 
 class PlainKernel:
     """Blocks left as they are, rows (b, d) about the origin, with few quadratic terms beside."""
+
+    n_sums = 1
 
     def __init__(self, terms: Terms, dtype: np.dtype[Any], loss: float):
         self._terms, self.loss = terms, loss

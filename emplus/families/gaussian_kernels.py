@@ -13,13 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from emplus.families.base import Array
+from emplus.families.base import Array, Kernel
 from emplus.families.covariance import Covariance
+from emplus.families.diagonal_incomplete import DiagonalIncomplete
 from emplus.families.gaussian_centred import CentredKernel
 from emplus.families.gaussian_expanded import ExpandedKernel, PlainKernel, Terms
+from emplus.families.gaussian_incomplete import (
+    MOST_EXPANDED,
+    CentredIncomplete,
+    ExpandedIncomplete,
+)
 from emplus.numerics.moments import Moments
 
-__all__ = ["CentredKernel", "ExpandedKernel", "PlainKernel", "make_kernel"]
+__all__ = [
+    "CentredKernel",
+    "ExpandedKernel",
+    "PlainKernel",
+    "make_incomplete_kernel",
+    "make_kernel",
+]
 
 # Largest loss, in nats of one log density, that the expanded form is allowed. Rows in float32
 # carry a relative error of 6e-8 themselves, so no more than 1e-3 is to be had from them.
@@ -60,3 +72,31 @@ def make_kernel(
             terms = Terms.of(covariance, expansion, factors, log_weights, reference, moments)
             return PlainKernel(terms, dtype, loss) if plain else ExpandedKernel(terms, dtype, loss)
     return CentredKernel(covariance, means, factors, log_weights, dtype, reach)
+
+
+def make_incomplete_kernel(
+    covariance: Covariance,
+    means: Array,
+    covariances: Array,
+    factors: Array,
+    log_weights: Array,
+    moments: Moments,
+    scoring: bool,
+) -> Kernel:
+    """The faster of the kernels for rows with missing entries that is exact enough; in float64."""
+    d = means.shape[1]
+    eps = float(np.finfo(np.float64).eps)
+    allowed = TOLERANCE[np.dtype(np.float64)] * (_SCORING_SHARE if scoring else 1.0)
+    reference = np.where(np.isfinite(moments.mean), moments.mean, 0.0)
+    reach = np.where(moments.present > 0, moments.reach(reference), 0.0)
+    loss = eps * covariance.expand(means - reference, factors, reach).size
+    spread = float((covariance.precision_diagonal(factors, d) @ reach**2).max())
+    exact = eps * (d * spread) ** 0.5 + min(1.0, 0.25 * eps * spread) ** 2
+    if not covariance.matrices:
+        variances = np.broadcast_to(covariances.reshape(len(means), -1), means.shape)
+        about = reference if loss <= allowed else None
+        least = loss if about is not None else exact
+        return DiagonalIncomplete(covariance, means, variances, log_weights, about, least)
+    if loss <= allowed and (covariance.shared or d <= MOST_EXPANDED):
+        return ExpandedIncomplete(covariance, means, covariances, log_weights, reference, loss)
+    return CentredIncomplete(covariance, means, covariances, log_weights, exact)

@@ -40,8 +40,16 @@ class GaussianStatistics:
     reference: Array
 
     @classmethod
-    def of(cls, covariance: Covariance, X: Array, resp: Array) -> GaussianStatistics:
-        """Statistics of rows X (n, d) about each component's own mean, from resp (n, k)."""
+    def of(
+        cls, covariance: Covariance, X: Array, resp: Array, spread: Array | None = None
+    ) -> GaussianStatistics:
+        """Statistics of rows X (n, d) about each component's own mean, from resp (n, k).
+
+        What is missing (NaN) counts as if it lay at the mean of its component's others and varied
+        as they do; where there are none, at that of all rows, with the variance ``spread`` (d,).
+        """
+        if np.isnan(X).any():
+            return cls._of_incomplete(covariance, X, resp, spread)
         rows, resp = X.astype(np.float64, copy=False), resp.astype(np.float64, copy=False)
         k, d = resp.shape[1], rows.shape[1]
         weight = resp.sum(axis=0)
@@ -61,6 +69,36 @@ class GaussianStatistics:
             else:
                 second[j] = outer
         return cls(covariance, weight, first, second, means)
+
+    @classmethod
+    def _of_incomplete(
+        cls, covariance: Covariance, X: Array, resp: Array, spread: Array | None
+    ) -> GaussianStatistics:
+        rows, resp = X.astype(np.float64, copy=False), resp.astype(np.float64, copy=False)
+        there = ~np.isnan(rows)
+        (k, d), total = (resp.shape[1], rows.shape[1]), resp.sum(axis=1)
+        present = np.maximum(total @ there, 1e-300)
+        origin = np.where(there, rows, 0.0).T @ total / present
+        centred = np.where(there, rows - origin, 0.0)
+        observed = resp.T @ there
+        held = observed > 0
+        mass = np.where(held, observed, 1.0)
+        means = origin + resp.T @ centred / mass
+        overall = total @ centred**2 / present if spread is None else spread
+        weight, second = resp.sum(axis=0), np.zeros(covariance.shape(k, d))
+        for j in range(k):
+            own = np.flatnonzero(resp[:, j])
+            deviations = np.where(there[own], rows[own] - means[j], 0.0)
+            share = resp[own, j]
+            outer = covariance.weighted_outer(deviations, share, np.empty_like(deviations))
+            variances = np.where(held[j], share @ deviations**2 / mass[j], overall)
+            absent = (weight[j] - observed[j]) * variances
+            outer = outer + covariance.outer_of_variances(absent)
+            if covariance.shared:
+                second += outer
+            else:
+                second[j] = outer
+        return cls(covariance, weight, np.zeros((k, d)), second, means)
 
     def means(self) -> Array:
         """Means (k, d); a component without weight stays at its reference point."""

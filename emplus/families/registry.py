@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from emplus.errors import UnknownNameError
 from emplus.families.base import Family
+from emplus.families.bernoulli import Bernoulli
+from emplus.families.categorical import Categorical
 from emplus.families.covariance import Covariance
 from emplus.families.covariance_matrices import Full, Tied
 from emplus.families.covariance_variances import Diagonal, Spherical
 from emplus.families.factor_analyzer import FactorAnalyzer
 from emplus.families.gaussian import Gaussian
+from emplus.families.product import Product
 
 __all__ = ["COVARIANCES", "FAMILIES", "make_covariance", "make_family"]
 
@@ -46,9 +49,17 @@ def _factor_analyzer(n_factors: int = 1, noise: str = "diag", loadings: str = "o
     return FactorAnalyzer(n_factors, noise, loadings)
 
 
+def _product(parts: Sequence[Sequence[Any]]) -> Family:
+    families = tuple(make_family(name, **config) for name, config, _ in parts)
+    return Product(families, tuple(columns for _, _, columns in parts))
+
+
 FAMILIES: dict[str, Callable[..., Family]] = {
     Gaussian.name: _gaussian,
     FactorAnalyzer.name: _factor_analyzer,
+    Bernoulli.name: Bernoulli,
+    Categorical.name: Categorical,
+    Product.name: _product,
 }
 
 

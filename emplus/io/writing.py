@@ -97,7 +97,14 @@ def _header(estimator: Any) -> dict[str, Any]:
         "family": {"name": family.name, "config": family.config()},
         "feature_names": None if names is None else [str(name) for name in names],
         "fit": fit,
+        **_described(estimator),
     }
+
+
+def _described(estimator: Any) -> dict[str, Any]:
+    """What only some estimators have to say, such as the kinds of a table's columns."""
+    description = estimator._description()
+    return {} if description is None else {"description": description}
 
 
 def _plain(value: Any) -> Any:

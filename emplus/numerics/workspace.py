@@ -8,15 +8,26 @@ arithmetic on blocks of this size.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["scratch"]
+__all__ = ["scratch", "scratch_of"]
 
-_kept = threading.local()
+
+class _Kept(threading.local):
+    """What one thread keeps: arrays by name, and what its names begin with at present."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[str, NDArray[np.uint8]] = {}
+        self.prefix = ""
+
+
+_kept = _Kept()
 
 # Larger arrays are worth their fresh memory and would be too much to keep.
 _MOST_KEPT = 64 << 20
@@ -35,10 +46,29 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     size = prod(shape) * dtype.itemsize
     if size > _MOST_KEPT:
         return np.empty(shape, dtype)
-    buffers: dict[str, NDArray[np.uint8]] = _kept.__dict__
+    buffers, name = _kept.buffers, _kept.prefix + name
     buffer = buffers.get(name)
     if buffer is None or buffer.size < size:
         buffer = np.empty(max(size, 1), dtype=np.uint8)
         buffers[name] = buffer
     array: NDArray[Any] = buffer[:size].view(dtype).reshape(shape)
     return array
+
+
+@contextmanager
+def scratch_of(owner: str) -> Iterator[None]:
+    """Names asked for inside are the owner's: kernels that work side by side share no arrays.
+
+    Examples
+    --------
+    >>> with scratch_of("one"):
+    ...     mine = scratch("doc", (2, 3), np.float64)
+    >>> mine.base is scratch("doc", (2, 3), np.float64).base
+    False
+    """
+    outer = _kept.prefix
+    _kept.prefix = f"{outer}{owner}/"
+    try:
+        yield
+    finally:
+        _kept.prefix = outer

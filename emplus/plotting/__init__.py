@@ -1,12 +1,12 @@
 """Pictures of a fitted mixture: what is drawn is computed first and drawn second.
 
-- `plot_fit`, `plot_images`, `plot_trace` and `plot_searches` write a picture file (png, svg or
-  pdf), the same bits every time.
-- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `trace` and `searches` compute what a
-  picture shows.
-- `draw_density`, `draw_scatter`, `draw_weights`, `draw_trace`, `draw_gaps`, `draw_searches` and
-  `draw_costs` put that on a matplotlib ``Axes``, `draw_pairs` and `draw_image_grid` on a
-  ``Figure``, for notebooks.
+- `plot_fit`, `plot_images`, `plot_trace`, `plot_searches` and `plot_selection` write a picture
+  file (png, svg or pdf), the same bits every time.
+- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `trace`, `searches` and `curves`
+  compute what a picture shows.
+- `draw_density`, `draw_scatter`, `draw_weights`, `draw_trace`, `draw_gaps`, `draw_searches`,
+  `draw_costs` and `draw_criterion` put that on a matplotlib ``Axes``, `draw_pairs` and
+  `draw_image_grid` on a ``Figure``, for notebooks.
 
 matplotlib is imported when something is drawn, not before.
 """
@@ -36,6 +36,8 @@ from emplus.plotting.image_files import plot_images
 from emplus.plotting.images import ImageGrid, check_image_shape, image_grid
 from emplus.plotting.places import EXTENSIONS
 from emplus.plotting.search_files import plot_searches, plot_trace
+from emplus.plotting.selecting import Curve, Curves, curves
+from emplus.plotting.selection_files import plot_selection
 from emplus.plotting.style import palette
 from emplus.plotting.tracing import Marks
 
@@ -43,9 +45,12 @@ if TYPE_CHECKING:
     from emplus.plotting.draw import draw_density, draw_pairs, draw_scatter, draw_weights
     from emplus.plotting.draw_images import draw_image_grid
     from emplus.plotting.draw_search import draw_costs, draw_gaps, draw_searches, draw_trace
+    from emplus.plotting.draw_selection import draw_criterion
 
 __all__ = [
     "EXTENSIONS",
+    "Curve",
+    "Curves",
     "Density1D",
     "Ellipses",
     "ImageGrid",
@@ -57,8 +62,10 @@ __all__ = [
     "Trace",
     "check_image_shape",
     "coverage",
+    "curves",
     "density_1d",
     "draw_costs",
+    "draw_criterion",
     "draw_density",
     "draw_gaps",
     "draw_image_grid",
@@ -74,6 +81,7 @@ __all__ = [
     "plot_fit",
     "plot_images",
     "plot_searches",
+    "plot_selection",
     "plot_trace",
     "responsibilities_colours",
     "scatter",
@@ -86,6 +94,7 @@ __all__ = [
 _ELSEWHERE = {
     **dict.fromkeys(("draw_costs", "draw_gaps", "draw_searches", "draw_trace"), "draw_search"),
     "draw_image_grid": "draw_images",
+    "draw_criterion": "draw_selection",
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from emplus.data.base import Array, Block
 from emplus.engine.loop import Climb, Engine, Stopping
 from emplus.engine.outcome import Outcome
-from emplus.engine.problem import Problem
+from emplus.engine.problem import Problem, constrain
 from emplus.errors import ArgumentError
 from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
@@ -251,6 +251,8 @@ def _parted(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mix
     def share(block: Block, tilt: _Tilt | None) -> tuple[Any, Array, Array]:
         rows, points = kernel.encode(block.X), standardized(problem, block.X)
         resp = kernel.log_joint(rows)
+        if block.labels is not None:
+            constrain(resp, block.labels)
         resp *= problem.inverse_temperature
         if tilt is not None:
             resp += tilt(points)

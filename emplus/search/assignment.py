@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from scipy.sparse import csc_array
 
 from emplus.data.base import Array, Block, Source
 from emplus.engine.partial import Cell
-from emplus.engine.problem import Problem
+from emplus.engine.problem import Problem, constrain
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_normalize
+from emplus.numerics.sparse import is_sparse
 
 __all__ = ["Assignment", "Sample"]
 
@@ -53,8 +55,9 @@ class Sample:
         self.scale = source.total_weight / self.source.total_weight
         X, weight = self.source.take(slice(None))
         # Cells fetch rows again and again, and from columns laid end to end that is slow.
-        self.X = np.ascontiguousarray(X)
-        weight = np.ones(len(X)) if weight is None else weight
+        self.X: Any = X if is_sparse(X) else np.ascontiguousarray(X)
+        self.n_rows = self.source.n_rows
+        weight = np.ones(self.n_rows) if weight is None else weight
         self.weight = self.scale * weight.astype(np.float64)
 
 
@@ -79,13 +82,15 @@ class Assignment:
         kernel = problem.family.kernel(
             mixture.parameters, mixture.log_weights, problem.moments, problem.source.dtype
         )
-        step = max(1, len(sample.X) // (_COMPARED * k))
+        step = max(1, sample.n_rows // (_COMPARED * k))
         found: dict[int, tuple[Array, NDArray[np.intp], NDArray[np.intp]]] = {}
 
         def assign(block: Block) -> tuple[Array, ...]:
             joint = kernel.log_joint(kernel.encode(block.X))
             compared = slice(-block.start % step, None, step)
             log_joint = joint[compared].astype(np.float64)
+            if block.labels is not None:
+                constrain(joint, block.labels)
             log_normalize(joint)
             of_component = joint.T
             components, rows = np.nonzero(of_component > _LEAST)
@@ -96,10 +101,10 @@ class Assignment:
         cross, counted = sample.source.reduce(assign, kernel.width)
         parts = [found[start] for start in sorted(found)]
         values, rows, components = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        shape = (len(sample.X), k)
+        shape = (sample.n_rows, k)
         self._resp = csc_array((values.astype(np.float64), (rows, components)), shape=shape)
         self._cross = cross / np.maximum(counted, 1e-300)[:, None]
-        self.passes = len(sample.X) / problem.source.n_rows
+        self.passes = sample.n_rows / problem.source.n_rows
 
     @cached_property
     def weight(self) -> Array:
@@ -116,7 +121,7 @@ class Assignment:
     def cell(self, components: Sequence[int]) -> tuple[Cell, Array]:
         """The rows of some components and how these share them, (b, m), rows summing to 1."""
         own = [self.rows_of(component) for component in components]
-        present = np.zeros(len(self._sample.X), dtype=bool)
+        present = np.zeros(self._sample.n_rows, dtype=bool)
         for rows in own:
             present[rows] = True
         union = np.flatnonzero(present)

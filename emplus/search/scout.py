@@ -66,8 +66,7 @@ _Begin = Callable[[tuple[int, ...], tuple[int, ...]], list[Runner]]
 class Scout:
     """Patches for a mixture, priced by partial EM on the rows they concern.
 
-    Prices are kept until one of the components they concern changes, so that a round after a move
-    costs little more than what the move touched.
+    Prices are kept until one of the components they concern changes.
 
     Parameters
     ----------
@@ -78,6 +77,9 @@ class Scout:
 
     def __init__(self, problem: Problem, sample: Sample):
         self._problem, self._sample = problem, sample
+        # Components that some rows are known to come from keep their numbers.
+        labels = problem.source.labels
+        self._pinned = frozenset[int]() if labels is None else frozenset(labels[labels >= 0])
         self._known: dict[tuple[str, tuple[int, ...]], tuple[object, Patch | None]] = {}
         self._versions: list[int] = []
         self._last: list[tuple[float, float]] = []
@@ -119,8 +121,13 @@ class Scout:
         k = self.mixture.n_components
         neighbours = [self._assignment.neighbours(j, _PARTNERS) for j in range(k)]
         pairs = {(min(j, i), max(j, i)) for j in range(k) for i in neighbours[j]}
-        found, runners = self._begun("merge", [(pair, pair) for pair in sorted(pairs)], begin)
+        targets = [self._kept_first(pair) for pair in sorted(pairs) if not self._pinned >= {*pair}]
+        found, runners = self._begun("merge", [(pair, pair) for pair in targets], begin)
         return ranked(found + self._finished("merge", raced(self._partial, runners, heat=1)))
+
+    def _kept_first(self, pair: Sequence[int]) -> tuple[int, ...]:
+        """The two with the one that must stay, if any, ahead of the one that goes."""
+        return tuple(sorted(pair, key=lambda j: j not in self._pinned))
 
     def overlap(self, patch: Patch) -> float:
         """The largest share of its weight that one of a patch's components shares with others."""
@@ -189,7 +196,8 @@ class Scout:
             shared = split(resp, region, core[0], self._side(known[core], cell))
             return [self._runner(core, region, (*region, FREE), cell, shared)]
 
-        cores = [tuple(sorted(patch.core, key=lambda j: (-weight[j], j))) for patch in merges]
+        by_weight = [sorted(patch.core, key=lambda j: (-weight[j], j)) for patch in merges]
+        cores = [self._kept_first(core) for core in by_weight]
         removals, removing = self._begun("removal", self._with_regions(cores), remove)
         additions, adding = self._begun("addition", self._with_regions(known), add)
         for heat, won_back in zip(HEATS, _WON_BACK, strict=True):
@@ -221,8 +229,7 @@ class Scout:
     def recuts(self, merges: Sequence[Patch], least: float) -> list[Patch]:
         """Two components that are cheap to merge, their common rows cut anew.
 
-        The cuts race on the two alone; the best is worked out with the neighbours adapting if it
-        ends elsewhere than where it came from.
+        The best cut is worked out with the neighbours adapting if it ends elsewhere than before.
         """
 
         def begin(core: tuple[int, ...], region: tuple[int, ...]) -> list[Runner]:
@@ -234,7 +241,9 @@ class Scout:
         weight = self._assignment.weight
         clear = [max(_CLEAR, _CLEAR_A_ROW * weight[list(patch.core)].sum()) for patch in merges]
         cores = [
-            patch.core for patch, cost in zip(merges, clear, strict=True) if patch.gain > -cost
+            patch.core
+            for patch, cost in zip(merges, clear, strict=True)
+            if patch.gain > -cost and self._pinned.isdisjoint(patch.core)
         ]
         found, runners = self._begun("cut", [(core, core) for core in cores], begin)
         for heat in HEATS[:2]:
@@ -310,7 +319,7 @@ class Scout:
                     break
                 region.append(nearest)
                 bond += common[nearest]
-            if len(region) > 2:
+            if len(region) > 2 and self._pinned.isdisjoint(region):
                 regions.append(tuple(sorted(region)))
         return [(region, region) for region in dict.fromkeys(regions)]
 

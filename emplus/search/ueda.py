@@ -10,7 +10,7 @@ import numpy as np
 
 from emplus.data.base import Array, Block
 from emplus.engine.partial import Cell, Group, PartialEM
-from emplus.engine.problem import Problem
+from emplus.engine.problem import Problem, constrain
 from emplus.errors import ArgumentError
 from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
@@ -152,15 +152,17 @@ class Posterior:
             mixture.parameters, mixture.log_weights, problem.moments, problem.source.dtype
         )
         self._kernel = kernel
-        self._log_density = np.empty(len(sample.X))
+        self._log_density = np.empty(sample.n_rows)
         finite = np.where(np.isfinite(mixture.log_weights), mixture.log_weights, 0.0)
 
         def criteria(block: Block) -> tuple[Array, ...]:
             rows = kernel.encode(block.X)
             log_joint = kernel.log_joint(rows)
+            if block.labels is not None:
+                constrain(log_joint, block.labels)
             log_own = log_joint + np.reshape(kernel.common(rows), (-1, 1)) - finite
             resp = log_joint
-            own = slice(block.start, block.start + len(block.X))
+            own = slice(block.start, block.start + block.X.shape[0])
             self._log_density[own] = log_normalize(resp)
             resp = resp.astype(np.float64)
             mass = sample.weight[own, None] * resp
@@ -172,17 +174,20 @@ class Posterior:
         with np.errstate(divide="ignore", invalid="ignore"):
             split = divergence / weight - np.log(weight)
         self.split = np.where(weight > 0.0, split, -np.inf)
-        self.passes = len(sample.X) / problem.source.n_rows
+        self.passes = sample.n_rows / problem.source.n_rows
 
     def cell(self, components: _Triple) -> Cell:
         """The rows of the sample that some components hold, with how much they hold together."""
         kernel, sample = self._kernel.take(np.asarray(components)), self._sample
-        mass = np.empty(len(sample.X))
+        mass = np.empty(sample.n_rows)
         for start in range(0, len(mass), _ROWS_AT_ONCE):
             own = slice(start, start + _ROWS_AT_ONCE)
             log_joint = kernel.log_joint(kernel.encode(sample.X[own])).astype(np.float64)
             log_density = self._log_density[own, None]
             mass[own] = np.exp(np.minimum(log_joint - log_density, 0.0)).sum(axis=1)
+        if sample.source.labels is not None:
+            known = sample.source.labels >= 0
+            mass[known] = np.isin(sample.source.labels[known], components)
         rows = np.flatnonzero((mass > _NEGLIGIBLE) & (sample.weight > 0.0))
         return Cell(sample.X, mass[rows] * sample.weight[rows], rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from emplus.mixture import Mixture
 __all__ = [
     "MOST_ROWS",
     "Start",
+    "chosen_numbers",
     "chosen_rows",
     "hard_responsibilities",
     "spanning_rows",
@@ -34,33 +35,23 @@ class Start(Protocol):
         """A mixture of ``n_components`` to climb from."""
 
 
-def chosen_rows(
-    problem: Problem, n_components: int, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def chosen_rows(problem: Problem, n_components: int, rng: np.random.Generator) -> tuple[Any, Array]:
     """The rows a start works on and their weights: all of them, or a random part of many."""
-    source = problem.source
-    most = max(MOST_ROWS, 100 * n_components)
-    rows: NDArray[np.integer] | slice = slice(None)
-    if source.n_rows > most:
-        rows = np.sort(rng.choice(source.n_rows, size=most, replace=False))
-    X, weight = source.take(rows)
-    return X, np.ones(len(X)) if weight is None else weight
+    X, weight = problem.source.take(chosen_numbers(problem, n_components, rng))
+    return X, np.ones(X.shape[0]) if weight is None else weight
 
 
-def standardized(problem: Problem, X: Array) -> Array:
-    """The family's features about their means, in units of their standard deviations.
+def chosen_numbers(
+    problem: Problem, n_components: int, rng: np.random.Generator
+) -> NDArray[np.integer] | slice:
+    """Which rows of the source a start works on."""
+    n, most = problem.source.n_rows, max(MOST_ROWS, 100 * n_components)
+    return slice(None) if n <= most else np.sort(rng.choice(n, size=most, replace=False))
 
-    Distances then do not depend on the units of a column.
-    """
-    features = problem.family.features(X)
-    moments = problem.moments
-    if features.shape[1] != len(moments.mean):
-        return features
-    scale = np.sqrt(moments.variance)
-    scale[scale == 0] = 1.0
-    points: Array = np.subtract(features, moments.mean, dtype=np.float64)
-    points /= scale
-    return points
+
+def standardized(problem: Problem, X: Any) -> Array:
+    """The family's features, in which distances do not depend on the units of a column."""
+    return problem.family.features(X, problem.moments)
 
 
 def spanning_rows(family: Family, n_features: int) -> int:
@@ -69,7 +60,7 @@ def spanning_rows(family: Family, n_features: int) -> int:
     Fewer, two for each parameter a column, where the family's components have few parameters.
     """
     parameters = family.n_free_parameters(1, n_features)
-    return min(n_features + 1, math.ceil(2 * parameters / n_features))
+    return max(1, min(n_features + 1, math.ceil(2 * parameters / n_features)))
 
 
 def hard_responsibilities(labels: NDArray[np.integer], weight: Array, n_components: int) -> Array:

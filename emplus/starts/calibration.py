@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emplus.data.base import Array, Source
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.problem import Problem
-from emplus.families.base import Family
+from emplus.families.base import Counting, Family
 from emplus.numerics.threads import single_threaded
 from emplus.starts.base import hard_responsibilities, spanning_rows, standardized
 from emplus.starts.centres import cell_sums, move_to_means, nearest
@@ -44,9 +44,15 @@ _EQUAL = 1e-9
 _STRENGTHS = tuple(2.0**-power for power in range(-1, 14))
 _ALLOWED = 3e-4
 
+# Pseudo-rows of counts, where the rows can tell how well they foretell each other.
+_PSEUDO_ROWS = tuple(2.0**power for power in range(-7, 5))
+
 
 def calibrated_prior(
-    family: Family, source: Source, n_components: int, strength: float | None = None
+    family: Family,
+    source: Source,
+    n_components: int,
+    strength: float | tuple[float | None, ...] | None = None,
 ) -> Any:
     """The family's prior of phantom rows that are spread like those of a typical component.
 
@@ -90,9 +96,16 @@ def calibrated_prior(
     >>> prior.strength, prior.variances.round(1).tolist()
     (2.0, [0.9])
     """
-    moments = source.moments(full=family.needs_full_scatter)
-    if strength == 0.0:
-        return family.default_prior(moments, 0.0)
+    if family.parts:
+        each = strength if isinstance(strength, tuple) else (strength,) * len(family.parts)
+        return tuple(
+            calibrated_prior(part, source.columns(columns), n_components, own)
+            for (part, columns), own in zip(family.parts, each, strict=True)
+        )
+    moments = source.moments(full=family.needs_full_scatter, levels=family.levels)
+    counting = isinstance(family, Counting)
+    if strength == 0.0 or (counting and strength is not None):
+        return family.default_prior(moments, strength)
     needed = _TIMES_SPANNED * n_components * spanning_rows(family, source.n_features)
     most = max(_LEAST_ROWS, _ROWS_A_COMPONENT * n_components, needed)
     rows = _spread(source.n_rows, most)
@@ -101,6 +114,10 @@ def calibrated_prior(
     points = standardized(Problem(family, source, None), X)
     with single_threaded():
         labels = _cells(points, weight, n_components)
+        if isinstance(family, Counting):
+            priors = [family.default_prior(moments, number) for number in _PSEUDO_ROWS]
+            resp = hard_responsibilities(labels, weight, n_components)
+            return _foretelling(family, some, priors, X, resp, rows_each)
         typical = _typical_variances(points, weight, labels) * moments.variance
     if strength is not None:
         return family.default_prior(moments, strength, typical)
@@ -119,7 +136,7 @@ def _looked_at(source: Source, rows: NDArray[np.intp]) -> tuple[Source, Array, A
     some = source if len(rows) == source.n_rows else source.subset(rows)
     X, weight = some.take(slice(None))
     if weight is None:
-        return some, X, np.ones(len(X))
+        return some, X, np.ones(X.shape[0])
     if not weight.all():
         present = np.flatnonzero(weight)
         some, weight = some.subset(present), weight[present]
@@ -135,6 +152,17 @@ def _spread(n_rows: int, most: int) -> NDArray[np.intp]:
     # come in turns, as of several instruments, are all met.
     places = np.arange(most) * (0.5 * (np.sqrt(5.0) - 1.0)) % 1.0
     return np.unique((places * n_rows).astype(np.intp))
+
+
+def _foretelling(
+    family: Counting, some: Source, priors: list[Any], X: Any, resp: Array, rows_each: int
+) -> Any:
+    """The prior under which the rows of each component are best foretold by each other."""
+    problem = Problem(family, some, priors[len(priors) // 2])
+    start = problem.estimate(X, resp)
+    state = Engine(stopping=Stopping(-np.inf, _EM_ITERATIONS)).climb(problem, start).state
+    statistics: Any = _repeated(state.statistics, rows_each)
+    return max(priors, key=lambda prior: family.leave_one_out(statistics, prior))
 
 
 def _affordable(problem: Problem, priors: list[Any], X: Array, resp: Array, rows_each: int) -> Any:

@@ -109,14 +109,20 @@ def nearest(points: Array, centres: Array) -> NDArray[np.intp]:
     return labels
 
 
-def plus_plus(points: Array, weight: Array, k: int, rng: np.random.Generator) -> Array:
-    """Centres (k, d) drawn among the points as in `KMeansPlusPlus`."""
+def plus_plus(
+    points: Array, weight: Array, k: int, rng: np.random.Generator, given: Array | None = None
+) -> Array:
+    """Centres (k, d) drawn among the points as in `KMeansPlusPlus`, after those given."""
     trials = 2 + int(np.log(k))
     centres = np.empty((k, points.shape[1]))
-    first = rng.choice(len(points), p=weight / weight.sum())
-    centres[0] = points[first]
-    distances = _squared_distances(points, centres[:1])[0]
-    for index in range(1, k):
+    begun = 0 if given is None else len(given)
+    if given is None or not begun:
+        first = rng.choice(len(points), p=weight / weight.sum())
+        centres[0], begun = points[first], 1
+    else:
+        centres[:begun] = given
+    distances = _squared_distances(points, centres[:begun]).min(axis=0)
+    for index in range(begun, k):
         cumulative = np.cumsum(distances * weight)
         if cumulative[-1] > 0:
             drawn = np.searchsorted(cumulative, rng.random(trials) * cumulative[-1])

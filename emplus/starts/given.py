@@ -14,10 +14,22 @@ from emplus.engine.problem import Problem
 from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_or_minus_infinity
-from emplus.starts.base import Start, chosen_rows, hard_responsibilities, standardized
-from emplus.starts.centres import from_centres
+from emplus.starts.base import (
+    Start,
+    chosen_numbers,
+    chosen_rows,
+    hard_responsibilities,
+    standardized,
+)
+from emplus.starts.centres import from_centres, nearest, plus_plus
 
-__all__ = ["GivenLabels", "GivenMixture", "GivenParameters", "RandomResponsibilities"]
+__all__ = [
+    "GivenLabels",
+    "GivenMixture",
+    "GivenParameters",
+    "KnownLabels",
+    "RandomResponsibilities",
+]
 
 
 @final
@@ -27,7 +39,7 @@ class RandomResponsibilities:
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
         """A mixture of components that are nearly alike."""
         X, weight = chosen_rows(problem, n_components, rng)
-        resp = rng.random((len(X), n_components))
+        resp = rng.random((X.shape[0], n_components))
         resp *= (weight / resp.sum(axis=1))[:, None]
         return problem.estimate(X, resp)
 
@@ -53,6 +65,8 @@ class GivenLabels:
             raise ArgumentError(f"Labels must be {n} whole numbers, one for each row.")
         if labels.min() < -1 or labels.max() >= n_components:
             raise ArgumentError(f"Labels must lie in -1 .. {n_components - 1} (-1 is not known).")
+        if problem.source.order is not None:
+            labels = labels[problem.source.order]
         known = np.flatnonzero(labels >= 0)
         X, weight = problem.source.take(known)
         weight = np.ones(len(known)) if weight is None else weight
@@ -61,6 +75,40 @@ class GivenLabels:
         if len(missing):
             raise ArgumentError(f"No row is labelled {missing[0]}; every component needs one.")
         return problem.estimate(X, resp)
+
+
+@final
+class KnownLabels:
+    """For a source in which some rows' components are known: each starts from its known rows.
+
+    The other components start from rows far from those, as in `KMeansPlusPlus`; every row whose
+    component is not known goes to the nearest centre.
+    """
+
+    def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
+        """Centres of the known rows, and others far from them."""
+        source = problem.source
+        if source.labels is None:
+            raise ArgumentError("No row's component is known; another start is needed.")
+        chosen = chosen_numbers(problem, n_components, rng)
+        X, weight = source.take(chosen)
+        labels = source.labels[chosen]
+        if not (labels >= 0).any():
+            chosen = np.flatnonzero(source.labels >= 0)
+            X, weight, labels = *source.take(chosen), source.labels[chosen]
+        weight = np.ones(len(labels)) if weight is None else weight
+        points = standardized(problem, X)
+        known = np.unique(labels[labels >= 0])
+        centres = np.empty((n_components, points.shape[1]))
+        for j in known:
+            own = labels == j
+            centres[j] = weight[own] @ points[own] / max(float(weight[own].sum()), 1e-300)
+        others = np.setdiff1d(np.arange(n_components), known)
+        drawn = plus_plus(points, weight, n_components, rng, centres[known])
+        centres[others] = drawn[len(known) :]
+        nearby = nearest(points, centres)
+        shared = np.where(labels >= 0, labels, nearby)
+        return problem.estimate(X, hard_responsibilities(shared, weight, n_components))
 
 
 @final
@@ -133,8 +181,5 @@ class GivenParameters:
         if self.means is None:
             return self.otherwise(problem, n_components, rng)
         X, weight = chosen_rows(problem, n_components, rng)
-        moments = problem.moments
-        scale = np.sqrt(moments.variance)
-        scale[scale == 0] = 1.0
-        centres = (self.means - moments.mean) / scale
+        centres = standardized(problem, self.means)
         return from_centres(problem, X, weight, standardized(problem, X), centres)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import warnings
@@ -70,11 +71,6 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("t.csv", "", "is empty"),
     ("t.csv", " \n\n", "is empty"),
     ("t.csv", "a,b\n", "has a header but no rows"),
-    ("t.csv", "a,b\n1,2\n3,x\n", "Column 'b' of .* holds text in row 2 \\(line 3\\): 'x' is not"),
-    ("t.csv", 'a,b\n\n1,2\n"3\n",4\n5,y\n', "Column 'b' .* row 3 \\(line 6\\): 'y'"),
-    ("t.csv", "a,b\n1,2\n3,\n", "Column 'b' .* missing .* row 2 \\(line 3\\)"),
-    ("t.csv", "a,b\n1,2\n3\n", "Column 'b' .* missing .* row 2 \\(line 3\\)"),
-    ("t.csv", "a,b\n1,2\nNA,4\n", "Column 'a' .* \\(NaN\\) in row 2"),
     ("t.csv", "a,b\n1,inf\n3,4\n", "Column 'b' .* is infinite \\(inf\\) in row 1 \\(line 2\\)"),
     ("t.csv", "a,b\n1,-1e999\n3,4\n", "Column 'b' .* is infinite \\(-inf\\) in row 1"),
     ("t.csv", "a,b\n1,2\n3,4,5\n", "3 cells instead of 2 in line 3"),
@@ -84,9 +80,6 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("t.csv", "a,a\n1,2\n", "2 columns named 'a'"),
     ("t.csv", b"a,b\n1,2\n\xff,4\n", "no UTF-8 text \\(see line 3\\)"),
     ("t.csv", b"a\0b\n", "is not a table"),
-    ("t.csv", "a,b\n1,1_000\n", "'1_000' is not a number"),
-    ("t.csv", "a\n1\nTrue\n2", "'True' is not a number"),
-    ("t.csv", 'a,b\n1,"1,000"\n', "'1,000' is not a number"),
     ("t.npz", b"PK\x03\x04" + b"junk" * 9, "damaged NPZ"),
     ("t.npy", b"\x93NUMPYjunk", "damaged NPY"),
     ("t.npy", b"1,2\n", "is not a NPY file"),
@@ -160,8 +153,12 @@ def test_whatever_is_in_a_file_gives_a_table_or_a_sentence(
             read = table(tmp_path, content)
     except EmplusError:
         return
-    assert read.X.shape[1] == len(read.names) > 0
-    assert np.isfinite(read.X).all()
+    assert read.shape[1] == len(read.names) > 0
+    held = read.data
+    plain = held.select_dtypes("number").to_numpy() if isinstance(held, pd.DataFrame) else held
+    assert not np.isinf(plain).any()
+    with contextlib.suppress(DataError):  # text is no number
+        assert read.X.shape == read.shape
 
 
 # -- columns and weights -------------------------------------------------------------------------
@@ -289,7 +286,6 @@ NUMPY: list[tuple[Any, str]] = [
     (np.array([["a", "b"]]), "not numbers"),
     (np.array([[1j]]), "not numbers"),
     (np.array([[1, None]], dtype=object), "Python objects"),
-    (np.array([[1.0, 2.0], [np.nan, 1.0]]), "Column 'x0' .* in row 2"),
     (np.array([[1.0, 2.0], [3.0, np.inf]], dtype=np.float32), "Column 'x1' .* in row 2"),
     (np.zeros((0, 2)), "no rows"),
     (np.zeros((2, 0)), "no columns"),
@@ -339,9 +335,9 @@ def test_parquet(tmp_path: Path) -> None:
     assert read.X.tolist() == [[0.5, 1], [1.5, 2]]
     assert read.named
     with pytest.raises(DataError, match=r"Column 'c' .* holds text in row 1: 'x'"):
-        read_table(path)
+        _ = read_table(path).X
     with pytest.raises(DataError, match=r"Column 'd' .* in row 2"):
-        read_table(path, columns=["d"])
+        read_table(path, columns=["d"]).complete()
     Path(path).write_bytes(Path(path).read_bytes()[:-20])
     with pytest.raises(DataError, match="damaged Parquet"):
         read_table(path)

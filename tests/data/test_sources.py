@@ -153,7 +153,9 @@ def test_an_array_is_neither_copied_nor_written_to() -> None:
 def test_refuses_what_is_no_table() -> None:
     with pytest.raises(ArgumentError, match=r"must be \(n, d\)"):
         ArraySource(np.zeros(3))
-    with pytest.raises(ArgumentError, match="float32 or float64"):
-        ArraySource(np.zeros((3, 1), dtype=int))
+    with pytest.raises(ArgumentError, match="whole numbers"):
+        ArraySource(np.zeros((3, 1), dtype=complex))
+    with pytest.raises(ArgumentError, match="as many labels"):
+        ArraySource(np.zeros((3, 1)), labels=np.zeros(2, dtype=int))
     with pytest.raises(ArgumentError, match="as many weights"):
         ArraySource(np.zeros((3, 1)), np.ones(2))

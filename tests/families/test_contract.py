@@ -14,6 +14,7 @@ from emplus import Mixture
 from emplus.engine.problem import Problem
 from emplus.families.base import Family
 from emplus.families.registry import FAMILIES, make_family
+from emplus.numerics.moments import Moments
 from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family
 from tests.oracles import expected_objective, m_step, m_steps
 
@@ -230,4 +231,5 @@ def test_free_parameters_of_more_components_add(case: FamilyCase) -> None:
 
 @every_family
 def test_features_are_a_row_each(case: FamilyCase) -> None:
-    assert len(case.family.features(case.rows(7))) == 7
+    rows = case.rows(7)
+    assert len(case.family.features(rows, Moments.of(rows, levels=case.family.levels))) == 7

@@ -1,0 +1,253 @@
+"""Tables of several kinds of columns as numbers, and numbers as tables again."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.data.cells import shown
+from emplus.data.choices import Chosen, given_kinds, label_of
+from emplus.data.coding_json import column_from_json, column_to_json, malformed
+from emplus.data.columns import KINDS, Column, Unseen, encoded, inferred
+from emplus.data.decoding import decoded, joined
+from emplus.data.frames import as_frame, names_of
+from emplus.errors import DataError, DataWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Coding", "Column"]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How the columns of a table become numbers.
+
+    A continuous column is its numbers. A binary one is 0 and 1. A categorical one is
+    0, ..., L - 1, the places of its values among its sorted categories, or in the order of their
+    own where they are a pandas categorical. A missing value (NaN, None, NA, NaT) is NaN.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+    array : str or None
+        The type of the array that the coding was made for, None where it was a data frame.
+
+    Examples
+    --------
+    >>> table = np.array([["no", 1.5], ["yes", None], ["no", 2.5]], dtype=object)
+    >>> coding = Coding.infer(table)
+    >>> coding.kinds
+    ('categorical', 'continuous')
+    >>> coding.encode(table)
+    array([[0. , 1.5],
+           [1. , nan],
+           [0. , 2.5]])
+    >>> coding.decode(np.array([[1.0, 0.5]]))
+    array([['yes', 0.5]], dtype=object)
+    """
+
+    columns: tuple[Column, ...]
+    array: str | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """``"continuous"``, ``"binary"`` or ``"categorical"`` for each column."""
+        return tuple(column.kind for column in self.columns)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Number of categories of each categorical column, 0 for the others."""
+        return tuple(
+            len(column.categories) if column.kind == "categorical" else 0 for column in self.columns
+        )
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns' names, None where they have none."""
+        names = tuple(column.name for column in self.columns if column.name is not None)
+        return names or None
+
+    @classmethod
+    def infer(
+        cls,
+        table: Any,
+        *,
+        continuous: Chosen = None,
+        binary: Chosen = None,
+        categorical: Chosen = None,
+    ) -> Coding:
+        """The coding of a table, by the types and values of its columns.
+
+        Truth values are binary, and so are numbers where all are 0 or 1; other numbers are
+        continuous; text and pandas categoricals are categorical. A column of objects is what its
+        objects are.
+
+        Parameters
+        ----------
+        table : DataFrame or (n, d) array_like
+            Or anything that has ``to_pandas`` or ``__dataframe__``.
+        continuous, binary, categorical : names or places of columns, optional
+            What these columns are, whatever their type. A binary column may hold two values
+            other than 0 and 1, which are 0 and 1 in sorted order.
+
+        Raises
+        ------
+        ArgumentError
+            If a column is listed twice or there is no such column.
+        DataError
+            If a column holds no values, dates, infinity, more than 1,000 categories, or what the
+            kind that is asked for cannot be.
+
+        Warns
+        -----
+        DataWarning
+            If a binary or categorical column has one value only.
+        """
+        frame, dtype = as_frame(table)
+        names = names_of(frame)
+        given = given_kinds(
+            names, frame.shape[1], dict(zip(KINDS, (continuous, binary, categorical), strict=True))
+        )
+        columns = []
+        for j in range(frame.shape[1]):
+            name = None if names is None else names[j]
+            columns.append(inferred(frame.iloc[:, j], label_of(j, name), name, given.get(j)))
+        coding = cls(tuple(columns), None if dtype is None else dtype.str)
+        coding._warn_of_one_value(frame)
+        return coding
+
+    def _warn_of_one_value(self, frame: pd.DataFrame) -> None:
+        alone = [
+            label_of(j, column.name)
+            for j, column in enumerate(self.columns)
+            if len(column.categories) == 1
+            or (column.kind == "binary" and frame.iloc[:, j].nunique() == 1)
+        ]
+        if alone:
+            one = len(alone) == 1
+            warnings.warn(
+                f"{_listed(alone)} {'has' if one else 'have'} one value only and "
+                f"{'tells' if one else 'tell'} nothing about the components.",
+                DataWarning,
+                stacklevel=3,
+            )
+
+    def encode(self, table: Any) -> NDArray[np.float64]:
+        """The table as numbers (n, d), NaN where a value is missing.
+
+        Columns are told by name where the coding and the table have names, otherwise by place.
+
+        Raises
+        ------
+        DataError
+            If the columns are others than the coding's, or a value cannot be of its column's kind.
+
+        Warns
+        -----
+        DataWarning
+            If there are values without a code, which count as missing.
+        """
+        frame, _ = as_frame(table)
+        places = self._places(frame)
+        X = np.empty((len(frame), len(self.columns)))
+        unseen: list[Unseen] = []
+        for j, (column, place) in enumerate(zip(self.columns, places, strict=True)):
+            X[:, j], odd = encoded(column, frame.iloc[:, place], label_of(j, column.name))
+            if odd is not None:
+                unseen.append(odd)
+        if unseen:
+            warnings.warn(_unseen_sentence(unseen), DataWarning, stacklevel=2)
+        return X
+
+    def _places(self, frame: pd.DataFrame) -> list[int]:
+        names, wanted = names_of(frame), self.names
+        if names is None or wanted is None:
+            if frame.shape[1] != len(self.columns):
+                raise DataError(
+                    f"The table has {frame.shape[1]} columns (features), but there were "
+                    f"{len(self.columns)} at the fit."
+                )
+            return list(range(len(self.columns)))
+        place = {name: at for at, name in enumerate(names)}
+        missing = [repr(name) for name in wanted if name not in place]
+        extra = [repr(name) for name in names if name not in set(wanted)]
+        if missing or extra:
+            parts = [f"the table lacks {_listed(missing)}"] if missing else []
+            parts += [f"{_listed(extra)} {_were(extra)} not there at the fit"] if extra else []
+            raise DataError(
+                "The feature names should match those that were passed during fit: "
+                f"{'; '.join(parts)}."
+            )
+        return [place[name] for name in wanted]
+
+    def decode(self, codes: NDArray[np.float64]) -> Any:
+        """The table that numbers (n, d) stand for, with the types of the one that was coded.
+
+        In a column of whole numbers they are rounded. Where a type has no missing values, whole
+        numbers and truth values become pandas' nullable ones. Codes of categories are rounded, too.
+
+        Returns
+        -------
+        table : DataFrame, or ndarray where the coding was made for one
+
+        Raises
+        ------
+        DataError
+            If a code is that of no category.
+        """
+        import pandas as pd
+
+        codes = np.asarray(codes, dtype=np.float64)
+        if codes.ndim != 2 or codes.shape[1] != len(self.columns):
+            raise DataError(
+                f"The codes have shape {codes.shape}; it must be (n, {len(self.columns)})."
+            )
+        if self.array is not None:
+            return joined(self.columns, codes, np.dtype(self.array))
+        held = {j: decoded(column, codes[:, j]) for j, column in enumerate(self.columns)}
+        frame = pd.DataFrame(held, index=range(len(codes)))
+        if self.names is not None:
+            frame.columns = pd.Index(self.names)
+        return frame
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict that JSON can hold, from which `from_json` makes the same coding."""
+        return {"array": self.array, "columns": [column_to_json(c) for c in self.columns]}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Coding:
+        """The coding that `to_json` described.
+
+        Raises
+        ------
+        ModelFileError
+            If the content is no such description.
+        """
+        with malformed():
+            array = content["array"]
+            array = None if array is None else np.dtype(str(array)).str
+            return cls(tuple(column_from_json(held) for held in content["columns"]), array)
+
+
+def _listed(parts: list[str], most: int = 5) -> str:
+    text = ", ".join(parts[:most])
+    text += f" and {len(parts) - most} more" if len(parts) > most else ""
+    return text[:1].upper() + text[1:]
+
+
+def _were(parts: list[str]) -> str:
+    return "was" if len(parts) == 1 else "were"
+
+
+def _unseen_sentence(unseen: list[Unseen]) -> str:
+    parts = [f"{shown(odd.value)} in {odd.label} (row {odd.row})" for odd in unseen]
+    entries = sum(odd.count for odd in unseen)
+    return (
+        "Values that were not there at the fit count as missing, "
+        f"{entries:,} entr{'y' if entries == 1 else 'ies'} in all: {_listed(parts)}."
+    )

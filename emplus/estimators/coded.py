@@ -1,0 +1,113 @@
+"""What estimators of tables share: columns of several kinds as numbers, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emplus.data.coding import Coding
+from emplus.engine.problem import Problem
+from emplus.errors import DataError
+from emplus.estimators.base import MixtureEstimator
+from emplus.estimators.telling import warn_of_columns
+from emplus.estimators.validation import column_name
+from emplus.numerics.sparse import is_sparse
+
+__all__ = ["CodedEstimator"]
+
+Array = NDArray[np.floating]
+
+
+class CodedEstimator(MixtureEstimator):
+    """Fits tables whose columns are numbers, truth values, text or categories."""
+
+    # Set by fit.
+    coding_: Coding
+
+    def _infer(self, X: Any) -> Coding:
+        """The coding of a table that is to be fitted."""
+        raise NotImplementedError
+
+    def _read(self, X: Any, *, reset: bool) -> Any:
+        table = self._table(X)
+        if table.shape[0] < 1 or table.shape[1] < 1:
+            what = "sample" if table.shape[0] < 1 else "feature"
+            raise DataError(
+                f"Found array with 0 {what}(s) (shape={table.shape}) while a minimum of 1 is "
+                "required."
+            )
+        validate_data(self, table, reset=reset, skip_check_array=True)
+        if reset:
+            self.coding_ = self._infer(table)
+        check_is_fitted(self, "coding_")
+        rows = self.coding_.encode(table)
+        if not self.allow_missing and (missing := np.isnan(rows)).any():
+            row, column = np.argwhere(missing)[0]
+            raise DataError(
+                f"Input X contains NaN (a missing value) in {column_name(column, self._names)}, "
+                f"row {row}; fill it, or set allow_missing=True."
+            )
+        return rows
+
+    def _table(self, X: Any) -> Any:
+        """A data frame as it is, anything else as an array of two dimensions."""
+        if is_sparse(X):
+            raise TypeError(
+                "Sparse input is taken by BernoulliMixture only; give a dense array "
+                "(X.toarray()) or a data frame."
+            )
+        if hasattr(X, "to_pandas") or hasattr(X, "__dataframe__"):
+            return X
+        array = np.asarray(X)
+        if array.dtype.kind == "c":
+            raise ValueError("Complex data not supported: the array holds complex numbers.")
+        if array.ndim != 2:
+            raise ValueError(
+                f"Expected 2D array, got {array.ndim}D array instead. Reshape your data either "
+                "using array.reshape(-1, 1) if it has one feature or array.reshape(1, -1) if it "
+                "is one sample."
+            )
+        return array
+
+    def _written(self, rows: Array, like: Any = None) -> Any:
+        table = self.coding_.decode(np.asarray(rows, dtype=np.float64))
+        if hasattr(like, "index") and hasattr(table, "set_axis"):
+            table = table.set_axis(like.index)
+        return table
+
+    def _warn_of_data(self, problem: Problem) -> None:
+        # The coding has warned of columns of one category.
+        continuous = np.array([kind == "continuous" for kind in self.coding_.kinds])
+        if continuous.any():
+            columns = np.flatnonzero(continuous)
+            names = None if self._names is None else self._names[columns]
+            warn_of_columns(problem.moments.columns(columns, problem.family.levels), names)
+
+    def _level_probabilities(self, column: int) -> Array:
+        """Probabilities (k, levels) of the categories of a column, or of 0 and 1."""
+        family, parameters = self.mixture_.family.marginal(
+            self.mixture_.parameters, np.array([column])
+        )
+        (packed,) = family.pack(parameters).values()
+        return packed if family.levels else np.stack([1.0 - packed[:, 0], packed[:, 0]], axis=1)
+
+    def _description(self) -> Any:
+        return self.coding_.to_json()
+
+    def _describe(self, description: Any) -> None:
+        self.coding_ = Coding.from_json(description)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _column_labels(self) -> Sequence[str]:
+        """How each column is called: by its name, or by its number."""
+        names = self.coding_.names
+        return names or [f"x{column}" for column in range(len(self.coding_.columns))]

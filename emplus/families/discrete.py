@@ -1,0 +1,159 @@
+"""What Bernoulli and categorical components share: probabilities, counts and their prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.families.base import EMPTY, Array, SingularComponentError
+
+__all__ = [
+    "CountStatistics",
+    "Probabilities",
+    "PseudoCounts",
+    "clipped_log",
+    "joined",
+    "leave_one_out",
+    "maximized",
+    "unpacked",
+]
+
+# Probabilities below this count as this in a logarithm, so that 0 log 0 is 0.
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Probabilities (k, t) of k components: of a 1 in each column, or of each level."""
+
+    probabilities: Array
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> Probabilities:
+        """The parameters of some of the components, in the given order."""
+        return Probabilities(self.probabilities[np.asarray(components, dtype=np.intp)])
+
+    def put(
+        self, components: Sequence[int] | NDArray[np.integer], others: Probabilities
+    ) -> Probabilities:
+        """These parameters with some of the components replaced."""
+        probabilities = self.probabilities.copy()
+        probabilities[np.asarray(components, dtype=np.intp)] = others.probabilities
+        return Probabilities(probabilities)
+
+
+@dataclass(frozen=True)
+class PseudoCounts:
+    """The prior of probabilities: ``strength`` pseudo-rows, spread like a column's frequencies.
+
+    Parameters
+    ----------
+    strength : float
+        Number m of pseudo-rows; 0 is no prior (maximum likelihood).
+    frequencies : (t,) ndarray
+        Frequency f of a 1 in each column, or of each level, in all rows; above 0 and below 1.
+
+    Notes
+    -----
+    A Beta or Dirichlet density with parameters 1 + m f: log p = m sum f log theta + constant. It
+    is proper for every m >= 0, its mode is f, and it makes the M step
+    theta_j = (N_j + m f) / (n_j + m), so that no probability is ever 0 or 1. The frequencies
+    themselves are those of the rows and one row more that is spread evenly.
+    """
+
+    strength: float
+    frequencies: Array
+
+
+@dataclass(frozen=True)
+class CountStatistics:
+    """Weight of each component, and weights of its ones or of its levels.
+
+    Parameters
+    ----------
+    weight : (k,) ndarray
+        Sum of responsibilities (times row weights).
+    counts : (k, t) ndarray
+        The same over the rows that hold a 1, or a level.
+    observed : (k, t) ndarray
+        The same over the rows that hold anything in that column.
+    """
+
+    weight: Array
+    counts: Array
+    observed: Array
+
+    def __add__(self, other: CountStatistics) -> CountStatistics:
+        return CountStatistics(
+            self.weight + other.weight, self.counts + other.counts, self.observed + other.observed
+        )
+
+    def take(self, components: Sequence[int] | NDArray[np.integer]) -> CountStatistics:
+        """The statistics of some of the components."""
+        chosen = np.asarray(components, dtype=np.intp)
+        return replace(
+            self,
+            weight=self.weight[chosen],
+            counts=self.counts[chosen],
+            observed=self.observed[chosen],
+        )
+
+
+def clipped_log(probabilities: Array) -> Array:
+    """Natural logarithms, finite even of 0."""
+    logarithms: Array = np.log(np.maximum(probabilities, _TINY))
+    return logarithms
+
+
+def maximized(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities:
+    """theta_j = (N_j + m f) / (n_j + m); O(k t).
+
+    Raises
+    ------
+    SingularComponentError
+        Without a prior, where a component has lost all its rows.
+    """
+    weight = statistics.weight
+    if prior.strength == 0.0 and (lost := weight <= EMPTY * weight.sum()).any():
+        raise SingularComponentError(int(lost.argmax()), "no row belongs to it any more")
+    mass = statistics.observed + prior.strength
+    # Without a prior, what a component's rows never hold stays as it is on the whole.
+    seen = mass > 0
+    held = np.where(seen, mass, 1.0)
+    counts = statistics.counts + prior.strength * prior.frequencies
+    return Probabilities(np.where(seen, counts / held, prior.frequencies))
+
+
+def leave_one_out(statistics: CountStatistics, prior: PseudoCounts) -> float:
+    """What the rows of each component would score with themselves left out of its counts.
+
+    sum_j sum_t N_jt log((N_jt - 1 + m f_t) / (n_jt - 1 + m)): by which m can be told, as no row
+    then speaks for itself.
+    """
+    counts, observed = statistics.counts, statistics.observed
+    ahead = np.maximum(counts - 1.0, 0.0) + prior.strength * prior.frequencies
+    whole = np.maximum(observed - 1.0, 0.0) + prior.strength
+    return float((counts * (clipped_log(ahead) - clipped_log(whole))).sum())
+
+
+def unpacked(arrays: Mapping[str, Array], columns: int | None) -> Probabilities:
+    """Parameters from the array ``probabilities``; ValueError says what does not fit."""
+    if "probabilities" not in arrays:
+        raise ValueError("the array 'probabilities' is missing")
+    probabilities = np.asarray(arrays["probabilities"], dtype=np.float64)
+    if probabilities.ndim != 2 or 0 in probabilities.shape:
+        shape = probabilities.shape
+        raise ValueError(f"'probabilities' has shape {shape} instead of (components, features)")
+    if columns is not None and probabilities.shape[1] != columns:
+        raise ValueError(f"'probabilities' has {probabilities.shape[1]} columns, not {columns}")
+    if not ((probabilities >= 0.0) & (probabilities <= 1.0)).all():
+        raise ValueError("the array 'probabilities' holds values that are no probabilities")
+    return Probabilities(probabilities)
+
+
+def joined(parts: Sequence[tuple[Any, ...]]) -> tuple[Array, ...]:
+    """Sums of several groups of components, side by side."""
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
