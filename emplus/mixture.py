@@ -274,4 +274,19 @@ class Mixture:
             raise DataError(
                 f"The rows have shape {rows.shape}; this mixture needs (n, {self.n_features})."
             )
+        if self.family.levels and not is_sparse(rows):
+            _check_codes(rows, self.family.levels)
         return rows
+
+
+def _check_codes(rows: Array, levels: Sequence[int]) -> None:
+    """Refuse codes that no category has: they would be taken for one of another column."""
+    coded = np.flatnonzero(levels)
+    codes, numbers = rows[:, coded], np.asarray(levels)[coded]
+    wrong = (codes >= numbers) | ((codes != np.floor(codes)) & (codes == codes))
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        raise DataError(
+            f"Column {coded[place]} holds {codes[row, place]:g}, which is no code of its "
+            f"categories, 0 .. {numbers[place] - 1}."
+        )

@@ -1,4 +1,4 @@
-"""The tables that tests are products of: families, sources, searches, awkward data.
+"""The tables that tests are products of: families, sources, searches.
 
 Adding a family, a source or a search is adding a row here; the tests then run over it.
 """
@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
@@ -26,8 +25,15 @@ from emplus.families.base import Family
 from emplus.families.factor_analyzer import LOADINGS, NOISES, FactorAnalyzer
 from emplus.families.factor_parameters import FactorParameters
 from emplus.families.gaussian import GaussianParameters
+from emplus.families.product import ProductParameters
 from emplus.families.registry import COVARIANCES, make_family
 from emplus.search.registry import SEARCHES
+from tests.counted import (
+    move_probabilities,
+    random_bernoulli,
+    random_categorical,
+    random_product,
+)
 
 Array = NDArray[np.floating]
 
@@ -62,10 +68,17 @@ class FamilyCase:
     exact: bool = True
     # Rows need at least as many columns.
     least_columns: int = 1
+    # Rows from which the M step's maximum can be told, whatever the responsibilities.
+    telling_rows: int = 60
 
     @property
     def family(self) -> Family:
         return self.mixture.family
+
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """Which columns may hold any real number."""
+        return self.family.continuous(self.mixture.parameters)
 
     def rows(self, n: int = 300, seed: int = 0) -> Array:
         """Rows of the example mixture."""
@@ -85,7 +98,7 @@ class FamilyCase:
 def problem_of(
     family: Family, source: Source, strength: float = 1e-3, spread: Array | None = None
 ) -> Problem:
-    moments = source.moments(full=family.needs_full_scatter)
+    moments = source.moments(full=family.needs_full_scatter, levels=family.levels)
     return Problem(family, source, family.default_prior(moments, strength, spread))
 
 
@@ -194,10 +207,85 @@ def _factor_case(noise: str, loadings: str = "own", d: int = 4, q: int = 1) -> F
         like,
         exact=False,
         least_columns=q,
+        telling_rows=600,
     )
 
 
-_SEARCHED = ("factors-diag", "factors-common")
+def _bernoulli_case() -> FamilyCase:
+    def estimator(n_components: int = 3, **arguments: Any) -> Any:
+        from emplus import BernoulliMixture
+
+        return BernoulliMixture(n_components, **arguments)
+
+    def like(k: int, separation: float) -> Mixture:
+        return random_bernoulli(k, separation=separation)
+
+    return FamilyCase("bernoulli", random_bernoulli(), estimator, move_probabilities, like)
+
+
+def _categorical_case(name: str, levels: tuple[int, ...], telling_rows: int) -> FamilyCase:
+    def estimator(n_components: int = 3, **arguments: Any) -> Any:
+        from emplus import CategoricalMixture
+
+        return CategoricalMixture(n_components, **arguments)
+
+    def like(k: int, separation: float) -> Mixture:
+        return random_categorical(levels, k, separation=separation)
+
+    mixture = random_categorical(levels, separation=1.0)
+    return FamilyCase(name, mixture, estimator, move_probabilities, like, telling_rows=telling_rows)
+
+
+_MOVES: Mapping[str, Callable[..., Any]] = {
+    "gaussian": _move_gaussian,
+    "factor-analyzer": _move_factors,
+    "bernoulli": move_probabilities,
+    "categorical": move_probabilities,
+}
+
+
+def _move_product(family: Family, parameters: ProductParameters, seed: int, t: float) -> Any:
+    moved = [
+        _MOVES[part.name](part, own, seed + number, t)
+        for number, ((part, _), own) in enumerate(zip(family.parts, parameters.parts, strict=True))
+    ]
+    return ProductParameters(tuple(moved))
+
+
+# Continuous columns of a product between those of zeros and ones and those of categories.
+_CONTINUOUS, _BINARY, _CATEGORIES = (0, 3, 5), (1, 4), (2, 6)
+
+
+def _product_case(
+    name: str, make_part: Callable[[int, float], Mixture], **continuous: Any
+) -> FamilyCase:
+    def mixed(k: int, separation: float) -> Mixture:
+        parts = (
+            make_part(k, separation),
+            random_bernoulli(k, 2, separation=separation),
+            random_categorical((3, 4), k, separation=0.5 * separation),
+        )
+        return random_product(parts, (_CONTINUOUS, _BINARY, _CATEGORIES))
+
+    def estimator(n_components: int = 3, **arguments: Any) -> Any:
+        from emplus import MixedMixture
+
+        kinds: dict[str, Any] = {"binary": _BINARY, "categorical": _CATEGORIES}
+        return MixedMixture(n_components, **continuous, **kinds, **arguments)
+
+    exact = "n_factors" not in continuous
+    return FamilyCase(
+        f"product-{name}",
+        mixed(3, 2.0),
+        estimator,
+        _move_product,
+        mixed,
+        exact=exact,
+        telling_rows=120 if exact else 600,
+    )
+
+
+_SEARCHED = ("factors-diag", "factors-common", "bernoulli", "categorical", "product-full")
 FACTOR_CASES = [
     _factor_case("diag"),
     _factor_case("shared"),
@@ -205,16 +293,41 @@ FACTOR_CASES = [
     # In two columns, two common factors can tell six clusters on a grid apart.
     _factor_case("diag", "common", d=6, q=2),
 ]
-FAMILY_CASES = [*(_gaussian_case(name) for name in COVARIANCE_TYPES), *FACTOR_CASES]
+GAUSSIAN_CASES = [_gaussian_case(name) for name in COVARIANCE_TYPES]
+DISCRETE_CASES = [
+    _bernoulli_case(),
+    _categorical_case("categorical", (2, 3, 5, 4, 6, 3), telling_rows=60),
+    # So many levels that they are looked up.
+    _categorical_case("categorical-many", (20, 13), telling_rows=2000),
+]
+PRODUCT_CASES = [
+    _product_case("full", lambda k, s: random_gaussian("full", k, 3, separation=s)),
+    # Of this one all components share a part.
+    _product_case(
+        "tied", lambda k, s: random_gaussian("tied", k, 3, separation=s), covariance_type="tied"
+    ),
+    _product_case(
+        "factors", lambda k, s: random_factors("diag", k=k, d=3, separation=s), n_factors=1
+    ),
+]
+CONTINUOUS_CASES = [*GAUSSIAN_CASES, *FACTOR_CASES]
+FAMILY_CASES = [*CONTINUOUS_CASES, *DISCRETE_CASES, *PRODUCT_CASES]
 
 # Searches see of a family what it holds and how its M step goes; these differ in that.
-SEARCHED_CASES = [case for case in FAMILY_CASES if case.exact or case.id in _SEARCHED]
+SEARCHED_CASES = [case for case in FAMILY_CASES if case in GAUSSIAN_CASES or case.id in _SEARCHED]
+SEARCHED_CONTINUOUS_CASES = [case for case in SEARCHED_CASES if case.real.all()]
 
 STRUCTURES = [(noise, loadings) for loadings in LOADINGS for noise in NOISES]
 
 every_structure = pytest.mark.parametrize(("noise", "loadings"), STRUCTURES)
 every_family = pytest.mark.parametrize("case", FAMILY_CASES, ids=lambda case: case.id)
+every_continuous_family = pytest.mark.parametrize(
+    "case", CONTINUOUS_CASES, ids=lambda case: case.id
+)
 every_searched_family = pytest.mark.parametrize("case", SEARCHED_CASES, ids=lambda case: case.id)
+every_searched_continuous_family = pytest.mark.parametrize(
+    "case", SEARCHED_CONTINUOUS_CASES, ids=lambda case: case.id
+)
 every_covariance = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 every_source = pytest.mark.parametrize("make_source", SOURCES.values(), ids=list(SOURCES))
 every_search = pytest.mark.parametrize("search_name", SEARCH_NAMES)
@@ -231,60 +344,3 @@ def tolerated() -> Iterator[None]:
         warnings.simplefilter("ignore", EmplusWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
-
-
-def _awkward() -> dict[str, Array]:
-    rng = np.random.default_rng(42)
-    normal = rng.standard_normal((30, 3))
-    spiked, far, mixed = normal.copy(), normal.copy(), normal.copy()
-    spiked[0] = 1e9
-    far += [1e8, -1e8, 0.0]
-    mixed *= [1e-9, 1.0, 1e9]
-    constant = normal.copy()
-    constant[:, 1] = 7.0
-    return {
-        "duplicated rows": normal[rng.integers(4, size=30)],
-        "two points": np.repeat([[0.0, 0.0], [1.0, 5.0]], 8, axis=0),
-        "one outlier": spiked,
-        "far from zero": far,
-        "columns of every size": mixed,
-        "tiny": 1e-100 * normal,
-        "huge": 1e100 * normal,
-        "whole numbers": np.round(2.0 * normal),
-        "constant column": constant,
-        "constant zero column": constant - [0.0, 7.0, 0.0],
-        "collinear columns": np.column_stack([normal, normal @ [1.0, -2.0, 0.5] + 3.0]),
-        "twice the same column": normal[:, [0, 0]],
-        "all rows equal": np.full((9, 2), 3.25),
-        "all zero": np.zeros((9, 2)),
-        "as many rows as components": normal[:4],
-        "more columns than rows": rng.standard_normal((6, 9)),
-        "heavy tails": rng.standard_t(1, size=(40, 2)),
-        "nearly equal": 1.0 + 1e-12 * normal,
-        "on a line, far": np.outer(rng.standard_normal(30), [1.0, 1.0]) + 1e6,
-    }
-
-
-AWKWARD = _awkward()
-every_awkward = pytest.mark.parametrize("X", AWKWARD.values(), ids=list(AWKWARD))
-
-
-@st.composite
-def awkward_rows(draw: st.DrawFn) -> Array:
-    """Small data sets with several oddities at a time."""
-    n, d = draw(st.integers(2, 40)), draw(st.integers(1, 4))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    X = rng.standard_normal((n, d))
-    X[rng.integers(n, size=n // 3)] += rng.uniform(-8, 8, size=d)
-    if draw(st.booleans()):
-        X = X[rng.integers(max(1, n // 3), size=n)]
-    if draw(st.booleans()):
-        X[: draw(st.integers(1, 3))] *= 10.0 ** draw(st.integers(0, 9))
-    if draw(st.booleans()):
-        X = np.round(X)
-    if draw(st.booleans()):
-        X[:, -1] = X[:, 0] * draw(st.sampled_from([0.0, 1.0, -2.0])) + 3.0
-    X *= 10.0 ** np.array(draw(st.lists(st.integers(-30, 30), min_size=d, max_size=d)))
-    if draw(st.booleans()):
-        X += 10.0 ** draw(st.integers(-3, 9)) * np.abs(X).max(axis=0)
-    return X

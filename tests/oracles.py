@@ -26,18 +26,69 @@ def full_covariances(mixture: Mixture) -> Array:
 
 
 def exact_log_joint(mixture: Mixture, X: Array) -> Array:
-    """log w_j + log N(x_i | j) in extended precision, straight from the covariances (n, k)."""
+    """log w_j + log p(x_i | j) straight from the definition (n, k); what is NaN is left out."""
+    n, k = len(X), mixture.n_components
+    joint: Array = mixture.log_weights + np.zeros((n, 1))
+    no_weights = np.zeros(k)
+    for family, part, columns in _parts(mixture):
+        one, rows = Mixture(family, no_weights, part), X[:, columns]
+        densities = _exact_probabilities if "probabilities" in family.pack(part) else _exact_normal
+        joint = joint + densities(one, rows)
+    return joint
+
+
+def _parts(mixture: Mixture) -> list[tuple[Any, Any, NDArray[np.integer]]]:
+    """The families, parameters and columns that densities are products of."""
+    family, parameters = mixture.family, mixture.parameters
+    if not family.parts:
+        return [(family, parameters, np.arange(mixture.n_features))]
+    pairs = zip(family.parts, parameters.parts, strict=True)
+    return [(part, own, columns) for (part, columns), own in pairs]
+
+
+def _exact_probabilities(mixture: Mixture, X: Array) -> Array:
+    """Probabilities looked up one by one."""
+    family: Any = mixture.family
+    levels = family.levels or (0,) * X.shape[1]
+    joint = np.zeros((len(X), mixture.n_components))
+    theta = mixture.parameters.probabilities
+    for i, row in enumerate(X):
+        start = 0
+        for value, number in zip(row, levels, strict=True):
+            chosen = theta[:, start + int(value)] if number and value >= 0 else theta[:, start]
+            if not number and value == 0:
+                chosen = 1.0 - chosen
+            if value >= 0:
+                joint[i] += np.log(chosen)
+            start += max(number, 1)
+    return joint
+
+
+def _exact_normal(mixture: Mixture, X: Array) -> Array:
+    """Normal densities in extended precision, pattern by pattern of what is there."""
+    joint = np.zeros((len(X), mixture.n_components))
+    there = ~np.isnan(X)
+    for pattern in np.unique(there, axis=0):
+        own = (there == pattern).all(axis=1)
+        if pattern.any():
+            joint[own] = _exact_complete(mixture, X[own][:, pattern], np.flatnonzero(pattern))
+    return joint
+
+
+def _exact_complete(mixture: Mixture, X: Array, columns: NDArray[np.integer]) -> Array:
+    """log w_j + log N(x_i | j) of some columns, straight from the covariances (n, k)."""
     rows = X.astype(np.longdouble)
-    columns = []
-    for log_weight, mean, covariance in zip(
+    densities = []
+    for log_weight, whole, matrix in zip(
         mixture.log_weights, mixture.parameters.means, full_covariances(mixture), strict=True
     ):
+        mean, covariance = whole[columns], matrix[np.ix_(columns, columns)]
         lower = _cholesky(covariance.astype(np.longdouble))
         white = _forward(lower, (rows - mean.astype(np.longdouble)).T)
         half_log_det = np.log(np.diagonal(lower)).sum()
         half_log_two_pi = 0.5 * len(mean) * np.log(2 * np.longdouble(np.pi))
-        columns.append(log_weight - half_log_two_pi - half_log_det - 0.5 * (white**2).sum(axis=0))
-    return np.stack(columns, axis=1).astype(np.float64)
+        densities.append(log_weight - half_log_two_pi - half_log_det - 0.5 * (white**2).sum(axis=0))
+    return np.stack(densities, axis=1).astype(np.float64)
 
 
 def _cholesky(matrix: LongArray) -> LongArray:
@@ -135,3 +186,30 @@ def by_first_mean(means: Array) -> NDArray[np.intp]:
     """An order of components that does not depend on how they are numbered."""
     order: NDArray[np.intp] = np.argsort(means[:, 0])
     return order
+
+
+def expected_whole(mixture: Mixture, X: Array) -> tuple[Array, Array]:
+    """Of rows with holes the expected whole rows (k, n, d), and their covariances (k, n, d, d)."""
+    k, (n, d) = mixture.n_components, X.shape
+    rows, spread = np.empty((k, n, d)), np.zeros((k, n, d, d))
+    for j, (mean, matrix) in enumerate(
+        zip(mixture.parameters.means, full_covariances(mixture), strict=True)
+    ):
+        for i, row in enumerate(X):
+            there, lost = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+            rows[j, i] = np.where(np.isnan(row), mean, row)
+            inner = matrix[np.ix_(there, there)]
+            gain = np.linalg.solve(inner, matrix[np.ix_(there, lost)]).T
+            rows[j, i, lost] = mean[lost] + gain @ (row - mean)[there]
+            left = matrix[np.ix_(lost, lost)] - gain @ matrix[np.ix_(there, lost)]
+            spread[j, i][np.ix_(lost, lost)] = left
+    return rows, spread
+
+
+def expected_moments(mixture: Mixture, X: Array, resp: Array) -> tuple[Array, Array]:
+    """Means (k, d), and sums of squares and products about them (k, d, d), of whole rows."""
+    rows, spread = expected_whole(mixture, X)
+    means = np.einsum("ij,jia->ja", resp, rows) / resp.sum(axis=0)[:, None]
+    deviations = rows - means[:, None]
+    scatter = np.einsum("ij,jia,jib->jab", resp, deviations, deviations)
+    return means, scatter + np.einsum("ij,jiab->jab", resp, spread)

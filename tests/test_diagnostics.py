@@ -11,14 +11,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emplus import GaussianMixture, Mixture, diagnose
-from tests.cases import (
-    AWKWARD,
-    FamilyCase,
-    every_covariance,
-    every_family,
-    random_gaussian,
-    tolerated,
-)
+from tests.awkward import AWKWARD
+from tests.cases import FamilyCase, every_covariance, every_family, random_gaussian, tolerated
 from tests.models import drawn, fitted, line, make_rows
 
 # -- figures of the whole ------------------------------------------------------------------------

@@ -16,7 +16,8 @@ import emplus
 from emplus import GaussianMixture, Mixture, diagnose
 from emplus.diagnostics import Diagnosis
 from emplus.errors import DataError
-from tests.cases import Array, FamilyCase, every_awkward, every_family, random_gaussian, tolerated
+from tests.awkward import every_awkward
+from tests.cases import Array, FamilyCase, every_family, random_gaussian, tolerated
 from tests.models import drawn, line
 
 # -- rows ----------------------------------------------------------------------------------------

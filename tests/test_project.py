@@ -261,7 +261,7 @@ def test_the_commands_of_the_readme_exist() -> None:
     from emplus.cli import main
 
     named = set(re.findall(r"^\| `emplus ([a-z]+)", readme(), re.M))
-    known = "fit select compare predict score sample info plot datasets"
+    known = "fit select compare predict score impute sample info plot datasets"
     assert named == set(known.split())
     for command in sorted(named):
         answer = CliRunner().invoke(main, [command, "--help"])

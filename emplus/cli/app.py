@@ -15,6 +15,7 @@ from emplus._version import __version__
 from emplus.cli.compare import compare
 from emplus.cli.failures import describe, fail, warn
 from emplus.cli.fit import fit
+from emplus.cli.impute import impute
 from emplus.cli.select import select
 from emplus.cli.show import datasets, info, plot
 from emplus.cli.use import predict, sample, score
@@ -104,10 +105,10 @@ def _warnings_as_sentences() -> Iterator[None]:
 @click.version_option(__version__, message="emplus %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Fit mixture models to tables of numbers, and use them.
+    """Fit mixture models to tables of numbers, truth values and categories, and use them.
 
     DATA is a CSV, TSV, Parquet, NPY or NPZ file (with an array X), the name of a data set
-    (see 'emplus datasets'), or - for CSV on standard input.
+    (see 'emplus datasets'), or - for CSV on standard input. Empty cells are missing values.
 
     \b
     Try:
@@ -120,5 +121,5 @@ def main(ctx: click.Context) -> None:
         ctx.exit(_USAGE)
 
 
-for _command in (fit, select, compare, predict, score, sample, info, plot, datasets):
+for _command in (fit, select, compare, predict, score, impute, sample, info, plot, datasets):
     main.add_command(_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,6 +28,11 @@ _READABLE = (
     *("integer", "floating", "mixed-integer-float", "decimal"),
 )
 
+# Year, month and day in either order, and perhaps a time.
+_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?$")
+
+_ADVICE = "choose the number columns with --columns"
+
 # A column of text with more numbers than this, and not few, is one of numbers with an error.
 _NEARLY_ALL, _FEWEST = 0.95, 20
 
@@ -46,6 +52,8 @@ class Columns:
         Whether the names are the file's own.
     lines : callable, optional
         Line of the file on which a data row (counted from 0) ends; slow, for errors only.
+    raw : callable, optional
+        The cells as the text that the file has; None where it is no text.
     """
 
     source: str
@@ -53,6 +61,7 @@ class Columns:
     cells: NDArray[Any] | pd.DataFrame
     named: bool
     lines: Callable[[int], int] | None = None
+    raw: Callable[[], pd.DataFrame] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -130,9 +139,11 @@ def numbers(parsed: Columns, name: str, noun: str = "Column") -> NDArray[np.floa
 
 
 def as_numbers(
-    column: pd.Series[Any], name: str, source: str, where: Callable[[int], str]
+    column: pd.Series[Any], name: str, source: str, where: Callable[[int], str], advice: str = ""
 ) -> NDArray[np.float64]:
     """A column as float64 (n,), NaN where it is missing.
+
+    ``advice`` ends the sentence about text in it.
 
     Raises
     ------
@@ -146,7 +157,7 @@ def as_numbers(
     found, text = _parsed_text(column)
     if text.any():
         row = int(text.argmax())
-        refuse_text(name, source, where(row), str(column.iloc[row]))
+        refuse_text(name, source, where(row), str(column.iloc[row]), advice or _ADVICE)
     return found
 
 
@@ -185,7 +196,7 @@ def refuse_text(
     source: str,
     where: str,
     text: str,
-    advice: str = "choose the number columns with --columns",
+    advice: str,
 ) -> NoReturn:
     """Say that a cell holds text where a number is needed."""
     shown = text if len(text) <= 40 else text[:37] + "..."
@@ -258,4 +269,22 @@ def _text_or_numbers(
             f"--categorical {name!r}"
         )
         refuse_text(name, parsed.source, parsed.where(row), str(column.iloc[row]), advice)
+    if not taken and _are_dates(column):
+        row = int(column.notna().to_numpy().argmax())
+        raise DataError(
+            f"Column {name!r} of {parsed.source} holds dates: {str(column.iloc[row])!r} in "
+            f"{parsed.where(row)}. Turn them into numbers, such as days since the first, or choose "
+            "other columns with --columns."
+        )
     return column
+
+
+def _are_dates(column: pd.Series[Any]) -> bool:
+    """Whether every cell that is there is a date, with a time or without."""
+    import pandas as pd
+
+    try:
+        distinct = pd.unique(column.dropna())
+    except TypeError:  # a cell that is a list, say
+        return False
+    return all(isinstance(cell, str) and _DATE.match(cell) for cell in distinct)

@@ -87,10 +87,10 @@ def compare(ctx: click.Context, /, **options: Any) -> None:
     if request.first_seed + request.seeds - 1 > _LAST_SEED:
         raise click.BadParameter(f"there are no {request.seeds} seeds from there on.", ctx)
     searches = make_searches(request.searches)
-    estimator = request.model.make_estimator()
+    table = request.model.read_table()
+    estimator = request.model.make_estimator(table)
     from emplus.cli.compare_report import CompareReport
 
-    table = request.model.read_table()
     report = CompareReport(table, estimator, _compared(estimator, table, searches, request))
     if not _deliver(request, report):
         ctx.exit(_FAILED)

@@ -12,6 +12,7 @@ from emplus._version import __version__
 from emplus.cli.layout import clean, columns
 from emplus.cli.model_report import json_to
 from emplus.cli.table import Table
+from emplus.plotting.words import family_name, kinds_words
 from emplus.search.comparison import Comparison, Summary
 
 __all__ = ["CompareReport"]
@@ -64,11 +65,12 @@ class CompareReport:
 
     def _heading(self) -> str:
         found, (n, d) = self.comparison, self.table.shape
-        k = self.estimator.n_components
+        k, mixture = self.estimator.n_components, self.estimator.mixture_
         seeds = len({trial.seed for trial in found.trials})
         return (
             f"{k} component{'s' * (k > 1)} on {clean(self.table.source)}: {n:,} row{'s' * (n > 1)},"
-            f" {d} column{'s' * (d > 1)}; {seeds} seed{'s' * (seeds > 1)}"
+            f" {d} column{'s' * (d > 1)}; {seeds} seed{'s' * (seeds > 1)}\n"
+            f"{family_name(mixture.family)} ({kinds_words(mixture)})"
         )
 
     def _notes(self) -> list[str]:

@@ -40,6 +40,7 @@ class _Request:
     """What the command line asks for. None means the estimator's own default."""
 
     model: ModelRequest
+    labels_column: str | None
     search: str | None
     n_init: int | None
     max_passes: float | None
@@ -56,6 +57,12 @@ class _Request:
 
 @click.command()
 @model_options
+@click.option(
+    "--labels-column",
+    metavar="NAME",
+    help="Column that holds the component of each row that is known: 0, 1, ...; empty or -1 where "
+    "it is not. It is no data.",
+)
 @click.option(
     "--search",
     help=f"How the optimum is searched: {SEARCHES}; names joined by + each start from the result "
@@ -94,10 +101,10 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
     check_outputs(outputs, request.model.data)
     check_picture("--plot", request.plot)
     check_picture("--trace", request.trace)
-    estimator = _make_estimator(request)
+    table = request.model.read_table(request.labels_column)
+    estimator = _make_estimator(request, table)
     from emplus.cli.fit_report import FitReport
 
-    table = request.model.read_table()
     _check_images(request, table)
     fitted = _fit(estimator, table, request)
     standardized = estimator.mixture_.family if request.model.standardize else None
@@ -118,9 +125,9 @@ def _check_images(request: _Request, table: Table) -> None:
     check_image_shape(request.image_shape, table.shape[1])
 
 
-def _make_estimator(request: _Request) -> Any:
+def _make_estimator(request: _Request, table: Table) -> Any:
     return request.model.make_estimator(
-        search=request.search, n_init=request.n_init, random_state=request.seed
+        table, search=request.search, n_init=request.n_init, random_state=request.seed
     )
 
 
@@ -163,10 +170,11 @@ def _watched(estimator: Any, table: Table, quiet: bool) -> Any:
         weight = table.shape[0] if table.weights is None else table.weights.sum()
         bar = ProgressBar(estimator.max_iter, float(weight))
         estimator.set_params(observers=(bar,))
+    known = {} if table.labels is None else {"labels": table.labels(estimator.n_components)}
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            estimator.fit(as_rows(table, estimator), sample_weight=table.weights)
+            estimator.fit(as_rows(table, estimator), sample_weight=table.weights, **known)
     finally:
         if bar is not None:
             bar.close()

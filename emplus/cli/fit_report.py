@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
 from emplus._version import __version__
-from emplus.cli.layout import clean, component_table, facts
-from emplus.cli.model_report import describe_model, json_to, standard_deviations
+from emplus.cli.layout import clean, facts
+from emplus.cli.model_report import describe_model, json_to
 from emplus.cli.table import Table
+from emplus.cli.telling import components_text
 from emplus.families.base import Family
+from emplus.plotting.profiles import profile
+from emplus.plotting.words import choices, family_name, kinds_words
 
 __all__ = ["FitReport"]
 
@@ -30,13 +33,7 @@ class FitReport:
 
     def text(self) -> str:
         """For people."""
-        mixture = self.estimator.mixture_
-        components = component_table(
-            self.table.names,
-            mixture.weights,
-            mixture.parameters.means,
-            standard_deviations(mixture),
-        )
+        components = components_text(profile(self.estimator, self.table.names))
         return f"{self._heading()}\n\n{components}\n\n{facts(self._facts())}"
 
     def json_writer(self, files: Mapping[str, str]) -> Callable[[TextIO], object]:
@@ -82,7 +79,7 @@ class FitReport:
 
     def _heading(self) -> str:
         mixture, (n, d) = self.estimator.mixture_, self.table.shape
-        k, family = mixture.n_components, mixture.family.name.capitalize()
+        k, family = mixture.n_components, family_name(mixture.family).capitalize()
         components = "1 component" if k == 1 else f"{k} components"
         rows, columns = ("1 row" if n == 1 else f"{n:,} rows"), f"{d} column{'s' * (d > 1)}"
         return f"{family} mixture of {components} on {clean(self.table.source)}: {rows}, {columns}"
@@ -92,7 +89,9 @@ class FitReport:
         aic, bic = self._criteria()
         a_row = fit.log_likelihood / fit.total_weight
         unit = "a row" if self.table.weights is None else "a unit of weight"
-        lines = [(_label(name), str(value)) for name, value in mixture.family.config().items()]
+        lines = [("family", f"{family_name(mixture.family)} ({kinds_words(mixture)})")]
+        lines += [(_label(name), str(value)) for name, value in choices(mixture.family).items()]
+        lines += self._holes()
         if self.standardized is not None:
             lines.append(("standardized", self._standardized()))
         if self.table.weights is not None:
@@ -110,6 +109,17 @@ class FitReport:
         ]
         if len(fit.runs) > 1:
             lines.append(("starts", self._starts()))
+        return lines
+
+    def _holes(self) -> list[tuple[str, str]]:
+        missing = self.table.missing
+        lines = []
+        if count := int(missing.sum()):
+            rows = int(missing.any(axis=1).sum())
+            lines.append(("missing", f"{count:,} of {missing.size:,} entries, in {rows:,} rows"))
+        if self.table.labels is not None:
+            labelled = int((self.table.labels(self.estimator.n_components) >= 0).sum())
+            lines.append(("known", f"the component of {labelled:,} of {len(missing):,} rows"))
         return lines
 
     def _standardized(self) -> str:

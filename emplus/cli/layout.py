@@ -10,9 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["clean", "columns", "component_table", "facts", "plain"]
+__all__ = [
+    "MOST_COMPONENTS",
+    "clean",
+    "columns",
+    "component_table",
+    "facts",
+    "plain",
+    "shortened",
+]
 
-_MOST_COMPONENTS = 30
+MOST_COMPONENTS = 30
 _LONGEST_NAME = 24
 _GAP = "  "
 
@@ -85,7 +93,7 @@ def component_table(
         what was left out.
     """
     k, d = means.shape
-    shown = np.sort(np.argsort(-weights, kind="stable")[:_MOST_COMPONENTS])
+    shown = np.sort(np.argsort(-weights, kind="stable")[:MOST_COMPONENTS])
     columns = [
         ["component", *(str(j) for j in shown)],
         ["weight", *(f"{weights[j]:.4f}" for j in shown)],
@@ -94,7 +102,7 @@ def component_table(
     used = sum(max(map(len, column)) + len(_GAP) for column in columns)
     n_shown = 0
     for name, mu, sd in zip(names, means[shown].T, deviations[shown].T, strict=True):
-        column = [_short(name), *_cells(mu, sd)]
+        column = [shortened(name), *_cells(mu, sd)]
         used += max(map(len, column)) + len(_GAP)
         if used > room and n_shown:
             break
@@ -119,7 +127,8 @@ def _notes(k: int, k_shown: int, d: int, d_shown: int) -> list[str]:
     return notes
 
 
-def _short(name: str) -> str:
+def shortened(name: str) -> str:
+    """A column's name as tables have it."""
     name = clean(name)
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
 
@@ -135,7 +144,7 @@ def _cells(means: NDArray[np.floating], deviations: NDArray[np.floating]) -> lis
         narrow, wide = _decimals(float(positive.min())), _decimals(float(positive.max()))
         decimals = max(0, min(narrow, wide + 2))
         largest = max(largest, float(positive.max()))
-    spec = f".{decimals}f" if decimals <= 6 and largest < 1e7 else ".4g"
+    spec = f"z.{decimals}f" if decimals <= 6 and largest < 1e7 else ".4g"
     left = [format(float(value), spec) for value in means]
     right = [format(float(value), spec) for value in deviations]
     width = max(map(len, right))

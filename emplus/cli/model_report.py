@@ -7,22 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from emplus.cli.layout import clean, component_table, facts, plain
-from emplus.plotting.words import structure_words
+from emplus.cli.layout import clean, facts, plain
+from emplus.cli.telling import components_text
+from emplus.plotting.profiles import profile
+from emplus.plotting.words import family_name, kinds_words, structure_words
 
 if TYPE_CHECKING:
     from emplus.diagnostics import Diagnosis
 
-__all__ = ["ModelReport", "column_names", "describe_model", "json_to", "standard_deviations"]
-
-
-def standard_deviations(mixture: Any) -> NDArray[np.floating]:
-    """Standard deviation of each component in each column (k, d)."""
-    deviations: NDArray[np.floating] = np.sqrt(mixture.family.variances(mixture.parameters))
-    return deviations
+__all__ = ["ModelReport", "column_names", "describe_model", "json_to"]
 
 
 def column_names(estimator: Any) -> list[str]:
@@ -34,19 +27,32 @@ def column_names(estimator: Any) -> list[str]:
 
 
 def describe_model(estimator: Any) -> dict[str, Any]:
-    """Everything that makes the mixture, fit for JSON once through `plain`."""
+    """Everything that makes the mixture, fit for JSON once through `plain`.
+
+    Means are those of the continuous columns, which are listed where they are not all; each other
+    column has its categories and their probabilities.
+    """
     mixture = estimator.mixture_
-    packed = mixture.family.pack(mixture.parameters)
-    return {
-        "family": mixture.family.name,
+    names = column_names(estimator)
+    found = profile(estimator, names)
+    content = {
+        "family": family_name(mixture.family),
         "config": mixture.family.config(),
         "n_components": mixture.n_components,
-        "columns": column_names(estimator),
+        "columns": names,
         "weights": mixture.weights,
-        "means": mixture.parameters.means,
-        "standard_deviations": standard_deviations(mixture),
-        **{name: array for name, array in packed.items() if name != "means"},
     }
+    if found.numbers.names:
+        content["means"] = found.numbers.means
+        content["standard_deviations"] = found.numbers.deviations
+    if found.categories:
+        content["continuous"] = found.numbers.names
+        content["categories"] = {one.name: one.levels for one in found.categories}
+        content["probabilities"] = {one.name: one.probabilities for one in found.categories}
+    packed = mixture.family.pack(mixture.parameters)
+    # A part's arrays are named after its number, which is no one's business here.
+    arrays = {name.rpartition(".")[2]: array for name, array in packed.items()}
+    return {**content, **{name: a for name, a in arrays.items() if name not in content}}
 
 
 def json_to(content: dict[str, Any]) -> Callable[[TextIO], object]:
@@ -72,18 +78,13 @@ class ModelReport:
         estimator, header = self.estimator, self.header
         mixture, fit = estimator.mixture_, estimator.result_
         structure = ", ".join(structure_words(mixture.family))
-        table = component_table(
-            column_names(estimator),
-            mixture.weights,
-            mixture.parameters.means,
-            standard_deviations(mixture),
-        )
+        table = components_text(profile(estimator, column_names(estimator)))
         lines = [
             ("file", clean(place)),
             ("written by", f"emplus {clean(header['emplus'])}, format {header['format']}"),
             ("estimator", type(estimator).__name__),
-            ("family", f"{mixture.family.name} ({structure})"),
-            ("components", f"{mixture.n_components}, with {mixture.n_features} columns"),
+            ("family", family_name(mixture.family) + (f" ({structure})" if structure else "")),
+            ("components", f"{mixture.n_components}, with {kinds_words(mixture)}"),
             ("fitted on", f"{fit.n_rows} rows of total weight {fit.total_weight:.10g}"),
             ("log-likelihood", f"{fit.log_likelihood:.6f}"),
             ("iterations", f"{fit.n_iter} in {fit.seconds:.3g} s"),

@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from emplus.errors import ArgumentError, UnknownNameError
+from emplus.cli.families import AUTO, FACES, FAMILIES, KINDS, OPTIONS, check_options
+from emplus.errors import ArgumentError
 
 if TYPE_CHECKING:
     from emplus.cli.table import Table
     from emplus.search.base import Search
 
 __all__ = [
-    "FAMILIES",
     "SEARCHES",
     "ModelRequest",
     "make_searches",
     "model_options",
-    "strength",
+    "table_kinds",
+    "text_columns",
 ]
 
 # Names in the help, which must not import what they name.
 SEARCHES = "em, restarts, reset, random_swap, annealing, ueda, split_merge"
-
-FAMILIES = "gaussian, factor-analyzer"
-
-# Each family's estimator, and the options that only it has with the arguments they set.
-_FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
-    "gaussian": ("GaussianMixture", {"covariance": "covariance_type"}),
-    "factor-analyzer": (
-        "FactorAnalyzerMixture",
-        {"factors": "n_factors", "noise": "noise", "loadings": "loadings"},
-    ),
-}
-
-
-def strength(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
-    """A number of phantom rows, or the word that leaves it to the data."""
-    if value is None or value == "auto":
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number nor 'auto'.", ctx, param) from None
 
 
 @dataclass(frozen=True)
@@ -59,10 +39,15 @@ class ModelRequest:
     factors: int | None
     noise: str | None
     loadings: str | None
+    reg_covar: float | str | None
+    prior: float | str | None
+    binarize: float | None
+    continuous: str | None
+    binary: str | None
+    categorical: str | None
     init: str | None
     tol: float | None
     max_iter: int | None
-    reg_covar: float | str | None
     columns: str | None
     weights_column: str | None
     standardize: bool
@@ -70,11 +55,7 @@ class ModelRequest:
 
     @classmethod
     def take(cls, options: dict[str, Any]) -> ModelRequest:
-        """Take out of a command's options those that are the model's."""
-        return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
-
-    def make_estimator(self, **more: Any) -> Any:
-        """The estimator that is asked for, with further arguments; None leaves a default.
+        """Take out of a command's options those that are the model's, and check them.
 
         Raises
         ------
@@ -83,39 +64,84 @@ class ModelRequest:
         ArgumentError
             If an option is another family's.
         """
+        request = cls(**{field.name: options.pop(field.name) for field in fields(cls)})
+        # Whose columns are of which kind is a question of mixed alone.
+        if request.family == AUTO and any(getattr(request, kind) for kind in KINDS):
+            request = replace(request, family="mixed")
+        if request.family != AUTO:
+            check_options(request.family, asdict(request))
+        # Families that have only one of them have refused the other.
+        if None not in (request.covariance, request.factors):
+            raise ArgumentError("--factors stands in place of covariances; drop --covariance.")
+        return request
+
+    def make_estimator(self, table: Table, **more: Any) -> Any:
+        """The estimator that is asked for, with further arguments; None leaves a default.
+
+        Raises
+        ------
+        ArgumentError
+            If the family that suits the table does not have an option.
+        """
+        from emplus.data.likely import likely_family
         from emplus.estimators import estimator_class
 
-        if self.family not in _FAMILIES:
-            raise UnknownNameError("family", self.family, _FAMILIES)
-        name, own = _FAMILIES[self.family]
-        self._refuse_options_of_others()
+        family = self.family
+        if family == AUTO:
+            family = likely_family(table.data)
+            check_options(family, asdict(self), chosen=False)
+        name, own = FACES[family]
+        values = {**asdict(self), **table_kinds(asdict(self), table)}
         given = {
             "n_components": self.components,
-            **{argument: getattr(self, option) for option, argument in own.items()},
+            **{argument: values[option] for option, argument in own.items() if argument},
             "init_params": self.init,
             "tol": self.tol,
             "max_iter": self.max_iter,
-            "reg_covar": self.reg_covar,
             "n_jobs": self.threads,
             **more,
         }
         known = {name: value for name, value in given.items() if value is not None}
         return estimator_class(name)(**known)
 
-    def _refuse_options_of_others(self) -> None:
-        for family, (_, options) in _FAMILIES.items():
-            for option in options:
-                if family != self.family and getattr(self, option) is not None:
-                    raise ArgumentError(
-                        f"--{option} is an option of --family {family}, not of {self.family}."
-                    )
-
-    def read_table(self) -> Table:
+    def read_table(self, labels_column: str | None = None) -> Table:
         """The rows that are asked for."""
         from emplus.cli.table import read_table, split_names
 
         columns = None if self.columns is None else split_names(self.columns)
-        return read_table(self.data, columns, self.weights_column)
+        texts = text_columns(asdict(self))
+        return read_table(self.data, columns, self.weights_column, labels_column, as_they_are=texts)
+
+
+def text_columns(given: Mapping[str, Any]) -> list[str]:
+    """Columns that may hold text, whatever most of their cells are."""
+    from emplus.cli.table import split_names
+
+    named = [(f"--{kind}", given[kind]) for kind in KINDS[1:] if given[kind] is not None]
+    return [name for option, text in named for name in split_names(text, option)]
+
+
+def table_kinds(given: Mapping[str, Any], table: Table) -> dict[str, list[Any]]:
+    """The columns of each kind that was named: by name, or by place where the table has no names.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column.
+    """
+    from emplus.cli.table import split_names
+    from emplus.errors import UnknownNameError
+
+    found: dict[str, list[Any]] = {}
+    for kind in KINDS:
+        if given[kind] is None:
+            continue
+        names = split_names(given[kind], f"--{kind}")
+        for name in names:
+            if name not in table.names:
+                raise UnknownNameError(f"column of {table.source}", name, table.names)
+        found[kind] = names if table.named else [table.names.index(name) for name in names]
+    return found
 
 
 def make_searches(names: str | None) -> dict[str, Search]:
@@ -152,33 +178,18 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("-k", "--components", type=int, default=1, show_default=True, help="How many."),
     click.option(
         "--family",
-        default="gaussian",
+        default=AUTO,
         show_default=True,
-        help=f"What a component is: {FAMILIES.replace(', ', ' or ')}.",
+        help=f"What a component is: {FAMILIES}; or auto, by what the columns hold: numbers are "
+        "gaussian, only 0 and 1 bernoulli, only text categorical, several kinds mixed.",
     ),
-    click.option(
-        "--covariance", help="Of a gaussian: full, tied, diag or spherical.  [default: full]"
-    ),
-    click.option(
-        "--factors", type=int, help="Factors of each factor-analyzer component.  [default: 1]"
-    ),
-    click.option(
-        "--noise", help="Of a factor-analyzer: diag, shared or isotropic.  [default: diag]"
-    ),
-    click.option("--loadings", help="Of a factor-analyzer: own or common.  [default: own]"),
+    *OPTIONS,
     click.option(
         "--init",
         help="How to start: k-means++, kmeans, random or random_from_data.  [default: k-means++]",
     ),
     click.option("--tol", type=float, help="Stop when a row gains no more nats.  [default: 1e-06]"),
     click.option("--max-iter", type=int, help="Most iterations of a climb.  [default: 1000]"),
-    click.option(
-        "--reg-covar",
-        metavar="ROWS|auto",
-        callback=strength,
-        help="Strength of the prior on the covariances, in rows; 0 is maximum likelihood, auto "
-        "is chosen from the data.  [default: auto]",
-    ),
     click.option("--columns", metavar="A,B,...", help="Columns to fit, in this order."),
     click.option("--weights-column", metavar="NAME", help="Column that holds row weights."),
     click.option(

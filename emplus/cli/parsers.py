@@ -6,6 +6,7 @@ import csv
 import io
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -78,14 +79,17 @@ def parse_text(source: str, data: bytes, delimiter: str | None = None) -> Column
     named = not _is_data(header)
     names = [cell.strip() for cell in header]
     names = _widened(source, names, first) if named else [f"x{j}" for j in range(len(header))]
-    frame = _read_csv(source, data, end if named else 0, delimiter, len(names))
+    start, width = (end if named else 0), len(names)
+    frame = _read_csv(source, data, start, delimiter, width)
+
+    def raw() -> Any:
+        return _read_csv(source, data, start, delimiter, width, dtype=str, na_filter=False)
 
     def line(row: int) -> int:
-        begin = end if named else 0
-        below = (at for at, after, _ in _records(data, delimiter) if after > begin)
+        below = (at for at, after, _ in _records(data, delimiter) if after > start)
         return next(islice(below, row, None), 0)
 
-    return _without_row_names(Columns(source, tuple(names), frame, named, line))
+    return _without_row_names(Columns(source, tuple(names), frame, named, line, raw))
 
 
 def _as_utf8(source: str, data: bytes) -> bytes:
@@ -148,7 +152,9 @@ def _widened(source: str, names: list[str], first: list[str]) -> list[str]:
     return names + [""] * len(surplus)
 
 
-def _read_csv(source: str, data: bytes, start: int, delimiter: str, width: int) -> Any:
+def _read_csv(
+    source: str, data: bytes, start: int, delimiter: str, width: int, **options: Any
+) -> Any:
     import pandas as pd
 
     body = io.BytesIO(data)
@@ -165,6 +171,7 @@ def _read_csv(source: str, data: bytes, start: int, delimiter: str, width: int) 
             encoding="utf-8",
             na_values=list(MISSING),
             keep_default_na=False,
+            **options,
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame(index=range(0), columns=range(width))
@@ -202,7 +209,13 @@ def _without_row_names(parsed: Columns) -> Columns:
         )
     kept = [j for j in range(len(parsed.names)) if j not in dropped]
     names = tuple(parsed.names[j] or f"column {j + 1}" for j in kept)
-    return Columns(parsed.source, names, parsed.cells.iloc[:, kept], parsed.named, parsed.lines)
+    raw = parsed.raw
+    return replace(
+        parsed,
+        names=names,
+        cells=parsed.cells.iloc[:, kept],
+        raw=None if raw is None else lambda: raw().iloc[:, kept],
+    )
 
 
 def _load_numpy(place: str, source: str) -> Any:

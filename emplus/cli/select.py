@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emplus.cli.failures import attempt
-from emplus.cli.options import SEARCHES, strength
+from emplus.cli.families import FACES, KINDS, OPTIONS
+from emplus.cli.options import SEARCHES, table_kinds, text_columns
 from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
 from emplus.cli.use import as_rows
 from emplus.errors import ArgumentError
@@ -30,13 +31,12 @@ _INTERRUPTED = 130
 
 # Arguments of the estimators, by the options that set them.
 _ARGUMENTS = {
-    "factors": "n_factors",
+    **{option: name for face in FACES.values() for option, name in face.options.items() if name},
     "init": "init_params",
     "search": "search",
     "n_init": "n_init",
     "tol": "tol",
     "max_iter": "max_iter",
-    "reg_covar": "reg_covar",
 }
 
 
@@ -89,6 +89,12 @@ class _Request:
         return STDOUT in (self.json, self.csv)
 
 
+def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("data")
 @click.option(
@@ -105,7 +111,8 @@ class _Request:
     metavar="A,B,...",
     multiple=True,
     help="What a component is: full, tied, diag, spherical, gaussian (all four), "
-    "factor-analyzer, bernoulli, categorical or mixed; may be repeated.  [default: full]",
+    "factor-analyzer, bernoulli, categorical or mixed; may be repeated.  [default: full, "
+    "or bernoulli, categorical or mixed where the columns hold that]",
 )
 @click.option(
     "--criterion",
@@ -114,18 +121,12 @@ class _Request:
     help="aic, bic, icl, or cv: the log-likelihood of rows held out.",
 )
 @click.option("--cv", type=int, metavar="FOLDS", help="Hold rows out, in so many folds.")
-@click.option("--factors", type=int, help="Factors of each component, where it has some.")
+@_family_options
 @click.option("--init", help="How to start: k-means++, kmeans, random or random_from_data.")
 @click.option("--search", help=f"How the optimum is searched: {SEARCHES}.")
 @click.option("--n-init", type=int, help="Fresh starts of each fit.")
 @click.option("--tol", type=float, help="Stop when a row gains no more nats.")
 @click.option("--max-iter", type=int, help="Most iterations of a climb.")
-@click.option(
-    "--reg-covar",
-    metavar="ROWS|auto",
-    callback=strength,
-    help="Strength of the prior on the covariances, in rows.",
-)
 @click.option("--columns", metavar="A,B,...", help="Columns to fit, in this order.")
 @click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
 @click.option(
@@ -191,7 +192,9 @@ def _read(request: _Request) -> Table:
     from emplus.cli.table import read_table, split_names
 
     columns = None if request.columns is None else split_names(request.columns)
-    return read_table(request.data, columns, request.weights_column)
+    given = {kind: request.arguments.get(kind) for kind in KINDS}
+    texts = text_columns(given)
+    return read_table(request.data, columns, request.weights_column, as_they_are=texts)
 
 
 def _families(request: _Request, table: Table) -> dict[str, Any]:
@@ -201,9 +204,16 @@ def _families(request: _Request, table: Table) -> dict[str, Any]:
     names = [name.strip() for part in request.family for name in part.split(",")]
     if not all(names):
         raise ArgumentError(f"--family {','.join(request.family)!r} is not a list of names.")
-    found = candidates(names or default_families(table.data))
-    for argument, value in request.arguments.items():
-        takers = [e for e in found.values() if argument in e.get_params(deep=False)]
+    kinds = {kind: request.arguments.get(kind) for kind in KINDS}
+    suited = ("mixed",) if any(kinds.values()) else default_families(table.data)
+    found = candidates(names or suited)
+    for argument, value in {**request.arguments, **table_kinds(kinds, table)}.items():
+        takers = [
+            estimator
+            for label, estimator in found.items()
+            # What a family is called after is not to be changed.
+            if estimator.get_params(deep=False).get(argument, label) != label
+        ]
         if not takers:
             option = next(name for name, known in _ARGUMENTS.items() if known == argument)
             raise ArgumentError(

@@ -10,6 +10,7 @@ from emplus._version import __version__
 from emplus.cli.layout import clean
 from emplus.cli.model_report import describe_model, json_to
 from emplus.cli.table import Table
+from emplus.plotting.words import kinds_words
 from emplus.selection import BootstrapTest, Selection
 
 __all__ = ["SelectReport"]
@@ -31,6 +32,7 @@ class SelectReport:
         note = "(log-likelihood in nats; free: free parameters; aic, bic, icl: lower is better"
         if folds:
             note += f";\n held out: mean log-likelihood {unit} over {folds} folds, higher is better"
+        heading += f"\n{kinds_words(self.selection.estimator.mixture_)}"
         lines = str(self.selection).split("\n\n")
         return "\n\n".join([heading, f"{lines[0]}\n{note})", *lines[1:]])
 

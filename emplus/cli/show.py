@@ -43,9 +43,7 @@ def info(
     """Show what MODEL holds and how it was fitted; on DATA, what is wrong with its components."""
     check_outputs({"--output": output}, model)
     check_outputs({"--output": output}, data)
-    for option, value in (("--weights-column", weights_column), ("--columns", columns)):
-        if data is None and value is not None:
-            raise ArgumentError(f"{option} is a column of DATA, and none is given.")
+    _check_columns(data, weights_column, columns)
     from emplus.cli.model_report import ModelReport
     from emplus.cli.use import load_model
     from emplus.io import read_header
@@ -61,6 +59,12 @@ def info(
         write_text(output, lambda file: file.write(report.text(model) + "\n"))
 
 
+def _check_columns(data: str | None, weights_column: str | None, columns: str | None) -> None:
+    for option, value in (("--weights-column", weights_column), ("--columns", columns)):
+        if data is None and value is not None:
+            raise ArgumentError(f"{option} is a column of DATA, and none is given.")
+
+
 def _diagnosis(
     estimator: Any, data: str, columns: str | None, weights_column: str | None
 ) -> Diagnosis:
@@ -73,7 +77,7 @@ def _diagnosis(
 
 @click.command()
 @click.argument("model")
-@click.argument("data")
+@click.argument("data", required=False)
 @click.option("--output", metavar="PNG", required=True, help="Draw here (.png, .svg or .pdf).")
 @click.option("--trace", metavar="PNG", help="Draw the objective at each pass of the fit, too.")
 @IMAGE_SHAPE
@@ -81,23 +85,28 @@ def _diagnosis(
 @click.option("--columns", metavar="A,B,...", help="Columns to use.")
 def plot(
     model: str,
-    data: str,
+    data: str | None,
     output: str,
     trace: str | None,
     image_shape: tuple[int, int] | None,
     weights_column: str | None,
     columns: str | None,
 ) -> None:
-    """Draw MODEL over DATA."""
+    """Draw MODEL over DATA.
+
+    A model of binary or categorical columns is drawn by its probabilities, and one of images by
+    itself; neither needs DATA.
+    """
     places: dict[str, str | None] = {"--output": output, "--trace": trace}
     check_outputs(places, data)
     check_outputs(places, model)
     for option, place in places.items():
         check_picture(option, place)
+    _check_columns(data, weights_column, columns)
     from emplus.cli.use import load_model, model_table
 
     estimator = load_model(model)
-    table = model_table(estimator, data, columns, weights_column)
+    table = None if data is None else model_table(estimator, data, columns, weights_column)
     if image_shape is not None:
         draw_images(estimator, output, image_shape)
     else:
@@ -108,11 +117,18 @@ def plot(
         echo(f"Trace    {trace}")
 
 
-def draw_fit(estimator: Any, table: Table, place: str) -> None:
+def draw_fit(estimator: Any, table: Table | None, place: str) -> None:
     """Draw a fit, whole or not at all."""
     from emplus.io import replacing
-    from emplus.plotting import plot_fit
+    from emplus.plotting import plot_fit, plot_profiles
 
+    mixture = estimator.mixture_
+    if not mixture.family.continuous(mixture.parameters).all():
+        with replacing(place) as temporary:
+            plot_profiles(estimator, temporary)
+        return
+    if table is None:
+        raise ArgumentError("A model of numbers is drawn over DATA; say which, after MODEL.")
     with replacing(place) as temporary:
         plot_fit(
             estimator,

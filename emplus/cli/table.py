@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.cli.cells import Columns, as_numbers, numbers, refuse_value, values
+from emplus.cli.beside import labels_of, weights_of
+from emplus.cli.cells import Columns, as_numbers, refuse_value, values
 from emplus.errors import ArgumentError, DataError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "read_table", "split_names"]
+__all__ = ["Table", "parse_table", "read_table", "split_names", "take_table"]
 
 _SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".parquet", ".pq", ".npy", ".npz")
 _START = 64
@@ -47,6 +48,8 @@ class Table:
     weights : (n,) ndarray or None
     where : callable
         Names a row, counted from 0, the way a person finds it.
+    labels : callable or None
+        For so many components, the one (n,) that each row is known to come from, -1 where not.
     """
 
     source: str
@@ -55,6 +58,7 @@ class Table:
     named: bool
     weights: NDArray[np.float64] | None = None
     where: Callable[[int], str] = _row
+    labels: Callable[[int], NDArray[np.intp]] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -79,6 +83,11 @@ class Table:
         ]
         return np.stack(columns, axis=1)
 
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Where a value is missing (n, d)."""
+        return _missing(self.data)
+
     def complete(self) -> Table:
         """The table itself, for use where no value may be missing.
 
@@ -87,7 +96,7 @@ class Table:
         DataError
             At the first column, and in it the first row, that is missing.
         """
-        missing = _missing(self.data)
+        missing = self.missing
         if missing.any():
             column = int(np.flatnonzero(missing.any(axis=0))[0])
             row = int(missing[:, column].argmax())
@@ -154,7 +163,7 @@ def _listed(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def split_names(text: str) -> list[str]:
+def split_names(text: str, option: str = "--columns") -> list[str]:
     """Column names from a comma-separated list; a name with a comma stands in double quotes.
 
     Examples
@@ -166,10 +175,10 @@ def split_names(text: str) -> list[str]:
 
     names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
     if not names or not all(names):
-        raise ArgumentError(f"--columns {text!r} is not a list of names like a,b,c.")
+        raise ArgumentError(f"{option} {text!r} is not a list of names like a,b,c.")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ArgumentError(f"--columns names {_listed(repeated)} more than once.")
+        raise ArgumentError(f"{option} names {_listed(repeated)} more than once.")
     return names
 
 
@@ -187,6 +196,7 @@ def read_table(
     place: str,
     columns: Sequence[str] | None = None,
     weights_column: str | None = None,
+    labels_column: str | None = None,
     *,
     as_they_are: Collection[str] = (),
 ) -> Table:
@@ -197,9 +207,9 @@ def read_table(
     place : str
         CSV, TSV, Parquet, NPY, NPZ with an array X, a name of `emplus.datasets`, or ``-``.
     columns : sequence of str, optional
-        The columns to keep, in that order; all but the weights when not given.
-    weights_column : str, optional
-        The column that holds row weights.
+        The columns to keep, in that order; all but weights and labels when not given.
+    weights_column, labels_column : str, optional
+        The columns that hold row weights, and the components of rows whose component is known.
     as_they_are : collection of str, optional
         Columns whose cells may be text although nearly all of them are numbers, where otherwise
         the first that is text is taken for an error.
@@ -212,22 +222,39 @@ def read_table(
     UnknownNameError
         If a column, or the data set, is not known.
     """
-    parsed = _parse(place)
+    parsed = parse_table(place)
+    beside = {"weights": weights_column, "labels": labels_column}
+    return take_table(parsed, columns, beside, as_they_are)
+
+
+def take_table(
+    parsed: Columns,
+    columns: Sequence[str] | None,
+    beside: Mapping[str, str | None],
+    as_they_are: Collection[str] = (),
+) -> Table:
+    """Some columns of what was parsed; ``beside`` names those that are no data by their use."""
     if not parsed.names:
         raise DataError(f"{parsed.source} has no columns.")
-    if weights_column is not None and columns is not None and weights_column in columns:
-        raise ArgumentError(f"Column {weights_column!r} cannot be data and weights at once.")
-    chosen = [name for name in parsed.names if name != weights_column]
+    apart = {use: name for use, name in beside.items() if name is not None}
+    if len(set(apart.values())) < len(apart):
+        name = next(iter(apart.values()))
+        raise ArgumentError(f"Column {name!r} cannot be {' and '.join(apart)} at once.")
+    for use, name in apart.items():
+        if columns is not None and name in columns:
+            raise ArgumentError(f"Column {name!r} cannot be data and {use} at once.")
+    chosen = [name for name in parsed.names if name not in apart.values()]
     chosen = list(columns) if columns is not None else chosen
-    for name in [*chosen, *([] if weights_column is None else [weights_column]), *as_they_are]:
+    for name in [*chosen, *apart.values(), *as_they_are]:
         _check_name(parsed, name)
     if not chosen:
-        raise DataError(f"{parsed.source} has no columns besides the weights.")
+        raise DataError(f"{parsed.source} has no columns besides the {' and '.join(apart)}.")
     if parsed.n_rows == 0:
         raise DataError(f"{parsed.source} has a header but no rows.")
-    weights = None if weights_column is None else _weights(parsed, weights_column)
+    weights = weights_of(parsed, apart["weights"]) if "weights" in apart else None
     data = values(parsed, chosen, as_they_are)
-    return Table(parsed.source, data, tuple(chosen), parsed.named, weights, parsed.where)
+    labels = partial(labels_of, parsed, apart["labels"]) if "labels" in apart else None
+    return Table(parsed.source, data, tuple(chosen), parsed.named, weights, parsed.where, labels)
 
 
 def _check_name(parsed: Columns, name: str) -> None:
@@ -238,20 +265,8 @@ def _check_name(parsed: Columns, name: str) -> None:
         raise DataError(f"{parsed.source} has {count} columns named {name!r}; rename all but one.")
 
 
-def _weights(parsed: Columns, name: str) -> NDArray[np.float64]:
-    weights = numbers(parsed, name, "Weights column")
-    bad = np.flatnonzero(weights < 0)
-    if len(bad):
-        raise DataError(
-            f"Weights column {name!r} of {parsed.source} is negative ({weights[bad[0]]:g}) in "
-            f"{parsed.where(int(bad[0]))}; weights must be 0 or more."
-        )
-    if not weights.any():
-        raise DataError(f"Weights column {name!r} of {parsed.source} is 0 in every row.")
-    return weights
-
-
-def _parse(place: str) -> Columns:
+def parse_table(place: str) -> Columns:
+    """Everything that a table's file, data set or standard input holds."""
     from emplus.cli import parsers
 
     if place == "-":

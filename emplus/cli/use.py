@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emplus.cli.outputs import check_outputs, write_text
+from emplus.cli.spelling import spelled, whole_numbers
 
 if TYPE_CHECKING:
     from emplus.cli.table import Table
@@ -67,7 +68,11 @@ def model_table(
 def rows_for(estimator: Any, table: Table) -> Any:
     """The rows of a table as the model takes them."""
     # A model without column names takes bare numbers, and one with names takes them by name.
-    return _framed(_accepted(table, estimator), getattr(estimator, "feature_names_in_", None))
+    data = _accepted(table, estimator)
+    coding = getattr(estimator, "coding_", None)
+    if coding is not None:
+        data = spelled(data, coding)
+    return _framed(data, getattr(estimator, "feature_names_in_", None))
 
 
 @click.command()
@@ -150,7 +155,8 @@ def sample(model: str, n_rows: int, seed: int | None, labels: bool, output: str 
     X, drawn = estimator.sample(n_rows, random_state=seed)
     names = getattr(estimator, "feature_names_in_", None)
     columns = [f"x{j}" for j in range(X.shape[1])] if names is None else list(names)
-    frame = pd.DataFrame(X, columns=columns)
+    frame = pd.DataFrame(X).set_axis(columns, axis=1)
+    frame = whole_numbers(frame, estimator.mixture_)
     if labels:
         column = "label"
         while column in columns:

@@ -31,6 +31,7 @@ from emplus.estimators.validation import (
     given_array,
     make_rng,
     spread_fits,
+    unless_refused,
 )
 from emplus.families.base import Family
 from emplus.mixture import Mixture
@@ -178,23 +179,24 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
         FitWarning
             If components ended empty, or some of the starts failed.
         """
-        k = check_positive_int("n_components", self.n_components)
-        source = self._source(X, sample_weight, labels, k)
-        family = self._family(source.n_features)
-        prior = calibrated_prior(family, source, k, self._strength())
-        problem = Problem(family, source, prior)
-        start = self._start(source.n_features, labels is not None)
-        warm = bool(self.warm_start) and hasattr(self, "mixture_")
-        if warm:
-            start = GivenMixture(self.mixture_)
-        fit = self._searched(warm)(
-            self._engine(source.total_weight),
-            problem,
-            lambda rng: start(problem, k, rng),
-            make_rng(self.random_state),
-        )
-        self._adopt(fit)
-        self.prior_ = prior
+        with unless_refused(self):
+            k = check_positive_int("n_components", self.n_components)
+            source = self._source(X, sample_weight, labels, k)
+            family = self._family(source.n_features)
+            prior = calibrated_prior(family, source, k, self._strength())
+            problem = Problem(family, source, prior)
+            start = self._start(source.n_features, source.labels is not None)
+            warm = bool(self.warm_start) and hasattr(self, "mixture_")
+            if warm:
+                start = GivenMixture(self.mixture_)
+            fit = self._searched(warm)(
+                self._engine(source.total_weight),
+                problem,
+                lambda rng: start(problem, k, rng),
+                make_rng(self.random_state),
+            )
+            self._adopt(fit)
+            self.prior_ = prior
         warn_of_rows(source)
         self._warn_of_data(problem)
         warn_of_fit(fit)
@@ -208,8 +210,8 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
         known = check_labels(labels, rows.shape[0], k)
         if weight is not None and not weight.all():
             kept = weight > 0
-            rows, weight = rows[kept], weight[kept]
-            known = None if known is None else known[kept]
+            rows, weight = self._kept(X, rows, kept), weight[kept]
+            known = None if known is None else check_labels(known[kept], len(weight), k)
         if rows.shape[0] < k:
             counted = "" if sample_weight is None else " with a weight above 0"
             raise DataError(
@@ -223,6 +225,10 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
             source = ArraySource(rows.astype(np.float64), weight, self.n_jobs, known)
         check_spread(moments, 8, self._names)
         return source
+
+    def _kept(self, X: Any, rows: Any, kept: NDArray[np.bool_]) -> Any:
+        """Some of the rows that were read from a table, as if the others had not been there."""
+        return rows[kept]
 
     def _start(self, d: int, labelled: bool) -> Start:
         k, named = self.n_components, self.init_params
@@ -378,8 +384,8 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
         """What a model file must hold besides parameters and arguments, fit for JSON."""
         return None
 
-    def _describe(self, description: Any) -> None:
-        """Take over a `_description` that was read."""
+    def _describe(self, description: Any, mixture: Mixture) -> None:
+        """Take over the `_description` that was read with a mixture; None where there is none."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

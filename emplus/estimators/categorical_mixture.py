@@ -37,9 +37,11 @@ class CategoricalMixture(CodedEstimator):
         of the objective. 'auto' takes the power of two, from 1/128 to 16, under which the rows of
         the components best foretell each other when each is left out in turn; ``prior_`` tells.
         1e-6 is as good as none, 0 is none.
-    tol : float, default=1e-6
-        The fit has converged when the objective changes by no more than this, in nats a row.
-    max_iter : int, default=1000
+    tol : float, default=1e-9
+        The fit has converged when the objective changes by no more than this, in nats a row. Latent
+        classes that a few answers tell apart climb slowly, so it is small.
+    max_iter : int, default=10000
+        Most iterations of one start.
     n_init : int, default=1
     init_params : {'k-means++', 'kmeans', 'random', 'random_from_data'} or Start
     weights_init : (k,) array_like, optional
@@ -102,8 +104,8 @@ class CategoricalMixture(CodedEstimator):
         n_components: int = 1,
         *,
         prior: float | str = "auto",
-        tol: float = 1e-6,
-        max_iter: int = 1000,
+        tol: float = 1e-9,
+        max_iter: int = 10_000,
         n_init: int = 1,
         init_params: str | Start = "k-means++",
         weights_init: ArrayLike | None = None,

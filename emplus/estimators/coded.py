@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emplus.data.coding import Coding
+from emplus.data.frames import as_frame
 from emplus.engine.problem import Problem
-from emplus.errors import DataError
+from emplus.errors import DataError, ModelFileError
 from emplus.estimators.base import MixtureEstimator
 from emplus.estimators.telling import warn_of_columns
 from emplus.estimators.validation import column_name
+from emplus.mixture import Mixture
 from emplus.numerics.sparse import is_sparse
 
 __all__ = ["CodedEstimator"]
@@ -52,6 +54,13 @@ class CodedEstimator(MixtureEstimator):
                 f"row {row}; fill it, or set allow_missing=True."
             )
         return rows
+
+    def _kept(self, X: Any, rows: Array, kept: NDArray[np.bool_]) -> Array:
+        # Values that only rows without weight hold are no categories, nor do they tell a kind.
+        table = self._table(X)
+        some = table[kept] if isinstance(table, np.ndarray) else as_frame(table)[0][kept]
+        self.coding_ = self._infer(some)
+        return self.coding_.encode(some)
 
     def _table(self, X: Any) -> Any:
         """A data frame as it is, anything else as an array of two dimensions."""
@@ -98,8 +107,15 @@ class CodedEstimator(MixtureEstimator):
     def _description(self) -> Any:
         return self.coding_.to_json()
 
-    def _describe(self, description: Any) -> None:
+    def _describe(self, description: Any, mixture: Mixture) -> None:
         self.coding_ = Coding.from_json(description)
+        continuous = tuple(kind == "continuous" for kind in self.coding_.kinds)
+        levels = mixture.family.levels or (0,) * mixture.n_features
+        if (
+            tuple(mixture.family.continuous(mixture.parameters)) != continuous
+            or self.coding_.levels != levels
+        ):
+            raise ModelFileError("its columns are not those of its parameters")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,25 @@ __all__ = [
     "make_rng",
     "pseudo_rows",
     "spread_fits",
+    "unless_refused",
 ]
 
 Array = NDArray[np.floating]
 
 # Squares of the rows must neither overflow nor vanish.
 _LARGEST, _SMALLEST = {4: 1e15, 8: 1e140}, {4: 1e-15, 8: 1e-140}
+
+
+@contextmanager
+def unless_refused(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was, with the fit before, where what is done to it raises."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def column_name(column: int, names: Any | None) -> str:

@@ -15,6 +15,7 @@ from emplus.families.discrete import (
     Probabilities,
     PseudoCounts,
     clipped_log,
+    first_guess,
     joined,
     leave_one_out,
     maximized,
@@ -85,7 +86,7 @@ class Bernoulli:
 
     def estimate(self, X: Any, resp: Array, prior: PseudoCounts) -> Probabilities:
         """Weighted frequencies of each component's rows; O(n k d)."""
-        return maximized(_counted(X, resp), prior)
+        return first_guess(_counted(X, resp), prior)
 
     def hold(self, parameters: Probabilities) -> Bernoulli:
         """Itself: nothing is shared."""

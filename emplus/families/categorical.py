@@ -18,6 +18,7 @@ from emplus.families.discrete import (
     Probabilities,
     PseudoCounts,
     clipped_log,
+    first_guess,
     joined,
     leave_one_out,
     maximized,
@@ -120,7 +121,7 @@ class Categorical:
         """Weighted frequencies of each component's rows; O(n k d)."""
         resp = resp.astype(np.float64, copy=False)
         counts = np.asarray((self.indicators(X).T @ resp).T)
-        return maximized(self.counted(resp.sum(axis=0), counts), prior)
+        return first_guess(self.counted(resp.sum(axis=0), counts), prior)
 
     def indicators(self, X: Array, dtype: Any = np.float64) -> csr_array:
         """Which levels the rows hold, (n, t) of zeros and ones."""

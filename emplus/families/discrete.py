@@ -16,11 +16,15 @@ __all__ = [
     "Probabilities",
     "PseudoCounts",
     "clipped_log",
+    "first_guess",
     "joined",
     "leave_one_out",
     "maximized",
     "unpacked",
 ]
+
+# Pseudo-rows of a first guess.
+_FIRST_STRENGTH = 1.0
 
 # Probabilities below this count as this in a logarithm, so that 0 log 0 is 0.
 _TINY = 1e-300
@@ -125,6 +129,15 @@ def maximized(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities
     held = np.where(seen, mass, 1.0)
     counts = statistics.counts + prior.strength * prior.frequencies
     return Probabilities(np.where(seen, counts / held, prior.frequencies))
+
+
+def first_guess(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities:
+    """The M step of a start, under a prior of a row at least.
+
+    What a few rows happen not to hold would have a probability of next to nothing, and EM never
+    comes back from there.
+    """
+    return maximized(statistics, replace(prior, strength=max(prior.strength, _FIRST_STRENGTH)))
 
 
 def leave_one_out(statistics: CountStatistics, prior: PseudoCounts) -> float:

@@ -93,6 +93,8 @@ class _Incomplete:
             crossed = np.einsum("pka,pkb->kab", through + 0.5 * weighted, steps)
             residual = np.einsum("pk,pkab->kab", weight, solved.residuals)
         whole += crossed + crossed.swapaxes(1, 2) + residual
+        # Exactly symmetric: a model file is refused where a matrix is not.
+        whole = 0.5 * (whole + whole.swapaxes(1, 2))
         return (through + weighted).sum(axis=0), whole
 
     def common(self, rows: _Rows) -> Array | float:

@@ -158,9 +158,10 @@ class Product:
         )
 
     def hold(self, parameters: ProductParameters) -> Product:
-        """The product with what the parts share held as it is."""
+        """The product with what the parts share held as it is; itself if they share nothing."""
         held = self._each(lambda one, _, own: one.hold(own), parameters.parts)
-        return replace(self, held=held)
+        pairs = zip(held, self.parts, strict=True)
+        return self if all(one is part for one, (part, _) in pairs) else replace(self, held=held)
 
     def default_prior(self, moments: Moments, strength: Any, spread: Array | None = None) -> Any:
         """The priors of the parts; ``strength`` may be one number or one for each."""

@@ -57,8 +57,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             damaged(place, f"its {name} has the shape {history.shape}, which cannot be")
     estimator = _estimator(place, header)
     try:
-        if "description" in header:
-            estimator._describe(header["description"])
+        estimator._describe(header.get("description"), mixture)
         estimator._restore(mixture, summary, names, *histories)
     except _REFUSALS as error:
         damaged(place, f"its fit cannot be restored ({error})")

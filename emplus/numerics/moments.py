@@ -33,8 +33,10 @@ class Moments:
         Smallest and largest value of each column.
     observed : (d,) ndarray of float64, optional
         Weight of the entries of each column that are there; None where all of them are.
-    counts : (t,) ndarray of float64
-        Weights of the levels of the categorical columns, side by side; empty without such.
+    counts : (t,) ndarray of float64, optional
+        Weights of the levels of the categorical columns, side by side.
+    holes : (d,) ndarray of int, optional
+        Number of entries of each column that are missing, whatever their weight.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class Moments:
     upper: Array
     observed: Array | None = None
     counts: Array | None = None
+    holes: NDArray[np.integer] | None = None
 
     @classmethod
     def of(
@@ -117,15 +120,14 @@ class Moments:
         centred[missing] = 0.0
         scaled = centred * np.sqrt(weight)[:, None]
         scatter = scaled.T @ scaled if full else np.einsum("ij,ij->j", scaled, scaled)
-        return cls(float(weight.sum()), origin + shift, scatter, lower, upper, observed)
+        holes = missing.sum(axis=0)
+        total = float(weight.sum())
+        return cls(total, origin + shift, scatter, lower, upper, observed, holes=holes)
 
     def __add__(self, other: Moments) -> Moments:
         weight = self.weight + other.weight
         if self.weight == 0.0 or other.weight == 0.0:
             return other if self.weight == 0.0 else self
-        counts = None
-        if self.counts is not None and other.counts is not None:
-            counts = self.counts + other.counts
         gap = other.mean - self.mean
         mine, others = self._share(other), other._share(self)
         both = mine + others
@@ -141,7 +143,8 @@ class Moments:
             np.minimum(self.lower, other.lower),
             np.maximum(self.upper, other.upper),
             observed,
-            counts,
+            _sum_of_known(self.counts, other.counts, all_known=True),
+            _sum_of_known(self.holes, other.holes, all_known=False),
         )
 
     def _share(self, other: Moments) -> Any:
@@ -188,8 +191,10 @@ class Moments:
 
     def columns(self, chosen: NDArray[np.integer], levels: Sequence[int] = ()) -> Moments:
         """Moments of some of the columns; ``levels`` are those of all columns, as in `of`."""
-        scatter = self.scatter
-        counts = self.counts
+        scatter, counts = self.scatter, self.counts
+        holes = None if self.holes is None else self.holes[chosen]
+        if holes is not None and not holes.any():
+            holes = None
         if counts is not None:
             parts = np.split(counts, np.cumsum(levels)[:-1])
             own = [parts[column] for column in chosen]
@@ -200,9 +205,17 @@ class Moments:
             scatter[np.ix_(chosen, chosen)] if scatter.ndim == 2 else scatter[chosen],
             self.lower[chosen],
             self.upper[chosen],
-            None if self.observed is None else self.observed[chosen],
+            None if holes is None else self.present[chosen],
             counts,
+            holes,
         )
+
+
+def _sum_of_known(one: Any, other: Any, *, all_known: bool) -> Any:
+    """The sum of two arrays, of which None stands for unknown, or else for zeros."""
+    if one is None or other is None:
+        return None if all_known else (other if one is None else one)
+    return one + other
 
 
 def level_counts(X: Array, levels: Sequence[int], weight: Array | None = None) -> Array:

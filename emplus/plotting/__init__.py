@@ -1,12 +1,12 @@
 """Pictures of a fitted mixture: what is drawn is computed first and drawn second.
 
-- `plot_fit`, `plot_images`, `plot_trace`, `plot_searches` and `plot_selection` write a picture
-  file (png, svg or pdf), the same bits every time.
-- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `trace`, `searches` and `curves`
-  compute what a picture shows.
-- `draw_density`, `draw_scatter`, `draw_weights`, `draw_trace`, `draw_gaps`, `draw_searches`,
-  `draw_costs` and `draw_criterion` put that on a matplotlib ``Axes``, `draw_pairs` and
-  `draw_image_grid` on a ``Figure``, for notebooks.
+- `plot_fit`, `plot_profiles`, `plot_images`, `plot_trace`, `plot_searches` and `plot_selection`
+  write a picture file (png, svg or pdf), the same bits every time.
+- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `profile`, `trace`, `searches`
+  and `curves` compute what a picture shows.
+- `draw_density`, `draw_scatter`, `draw_weights`, `draw_probabilities`, `draw_means`,
+  `draw_trace`, `draw_gaps`, `draw_searches`, `draw_costs` and `draw_criterion` put that on a
+  matplotlib ``Axes``, `draw_pairs` and `draw_image_grid` on a ``Figure``, for notebooks.
 
 matplotlib is imported when something is drawn, not before.
 """
@@ -35,6 +35,8 @@ from emplus.plotting.files import plot_fit
 from emplus.plotting.image_files import plot_images
 from emplus.plotting.images import ImageGrid, check_image_shape, image_grid
 from emplus.plotting.places import EXTENSIONS
+from emplus.plotting.profile_files import plot_profiles
+from emplus.plotting.profiles import Categories, Numbers, Profile, profile
 from emplus.plotting.search_files import plot_searches, plot_trace
 from emplus.plotting.selecting import Curve, Curves, curves
 from emplus.plotting.selection_files import plot_selection
@@ -44,18 +46,22 @@ from emplus.plotting.tracing import Marks
 if TYPE_CHECKING:
     from emplus.plotting.draw import draw_density, draw_pairs, draw_scatter, draw_weights
     from emplus.plotting.draw_images import draw_image_grid
+    from emplus.plotting.draw_profiles import draw_means, draw_probabilities
     from emplus.plotting.draw_search import draw_costs, draw_gaps, draw_searches, draw_trace
     from emplus.plotting.draw_selection import draw_criterion
 
 __all__ = [
     "EXTENSIONS",
+    "Categories",
     "Curve",
     "Curves",
     "Density1D",
     "Ellipses",
     "ImageGrid",
     "Marks",
+    "Numbers",
     "Pairs",
+    "Profile",
     "Runs",
     "Scatter",
     "Searches",
@@ -69,7 +75,9 @@ __all__ = [
     "draw_density",
     "draw_gaps",
     "draw_image_grid",
+    "draw_means",
     "draw_pairs",
+    "draw_probabilities",
     "draw_scatter",
     "draw_searches",
     "draw_trace",
@@ -80,9 +88,11 @@ __all__ = [
     "palette",
     "plot_fit",
     "plot_images",
+    "plot_profiles",
     "plot_searches",
     "plot_selection",
     "plot_trace",
+    "profile",
     "responsibilities_colours",
     "scatter",
     "searches",
@@ -93,6 +103,7 @@ __all__ = [
 # Where what is not in `emplus.plotting.draw` is drawn.
 _ELSEWHERE = {
     **dict.fromkeys(("draw_costs", "draw_gaps", "draw_searches", "draw_trace"), "draw_search"),
+    **dict.fromkeys(("draw_means", "draw_probabilities"), "draw_profiles"),
     "draw_image_grid": "draw_images",
     "draw_criterion": "draw_selection",
 }

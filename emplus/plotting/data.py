@@ -1,7 +1,8 @@
 """What a picture shows, computed before anything is drawn: frozen values of arrays.
 
 Tests, notebooks and other back ends read the same numbers that `emplus.plotting.draw` puts on
-paper. Rows of weight 0 and rows with a value that is not finite are never part of a picture.
+paper. Rows of weight 0 and rows with an infinite value are never part of a picture, and rows
+with a missing one (NaN) not where it is to be seen.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def density_1d(
     """
     matrix = as_matrix(X, mixture.n_features)
     weights = as_weights(sample_weight, len(matrix))
-    return _density(mixture, matrix, weights, drawable(matrix, weights), column)
+    return _density(mixture, matrix, weights, drawable(matrix, weights, [column]), column)
 
 
 def scatter(
@@ -113,9 +114,9 @@ def scatter(
     """
     matrix = as_matrix(X, mixture.n_features)
     weights = as_weights(sample_weight, len(matrix))
-    rows = drawable(matrix, weights)
-    sample = _Sample.of(mixture, matrix, weights, thin(rows, max_points))
     pair = (int(columns[0]), int(columns[1]))
+    rows = drawable(matrix, weights, pair)
+    sample = _Sample.of(mixture, matrix, weights, thin(rows, max_points))
     component_weights, means, covariances = gaussian_moments(mixture, pair)
     deviations = np.sqrt(np.einsum("kii->ki", covariances))
     across, up = (
@@ -161,7 +162,7 @@ def pairs(
         raise ArgumentError("A pairs plot needs two columns or more; use density_1d for one.")
     matrix = as_matrix(X, mixture.n_features)
     weights = as_weights(sample_weight, len(matrix))
-    rows = drawable(matrix, weights)
+    rows = drawable(matrix, weights, ())
     sample = _Sample.of(mixture, matrix, weights, thin(rows, max_points))
     ratios = separations(sample.values, sample.weights, sample.responsibilities)
     columns = tuple(sorted(np.argsort(-ratios, kind="stable")[:max_columns].tolist()))
@@ -186,6 +187,7 @@ def pairs(
         n_rows=len(rows),
         n_shown=len(sample.rows),
         n_given=len(matrix),
+        n_holes=int(np.isnan(matrix[rows][:, list(columns)]).any(axis=1).sum()),
     )
 
 
@@ -242,12 +244,14 @@ def _scatter(
     limits: tuple[tuple[float, float], tuple[float, float]],
     counts: tuple[int, int],
 ) -> Scatter:
+    points = sample.values[:, list(columns)]
+    there = ~np.isnan(points).any(axis=1)
     return Scatter(
         columns=columns,
-        rows=sample.rows,
-        points=sample.values[:, list(columns)],
-        colours=sample.colours,
-        sizes=sample.sizes,
+        rows=sample.rows[there],
+        points=points[there],
+        colours=sample.colours[there],
+        sizes=sample.sizes[there],
         ellipses=ellipses(mixture, columns),
         limits=limits,
         n_rows=counts[0],
@@ -260,6 +264,7 @@ def _density(
 ) -> Density1D:
     weights, means, covariances = gaussian_moments(mixture, (column,))
     means, deviations = means[:, 0], np.sqrt(covariances[:, 0, 0])
+    rows = rows[~np.isnan(X[rows, column])]
     values, own = _column(X, rows, column), row_weights[rows]
     limits = frame(values, weights, means, deviations)
     grid = _grid(limits, means[weights > 0.0], deviations[weights > 0.0])

@@ -118,7 +118,8 @@ def draw_image_grid(data: ImageGrid, figure: Figure | SubFigure) -> None:
     ax.set_xlim(0.0, grid.size[0] + 0.5 * _GAP)
     ax.set_ylim(grid.size[1], 0.0)
     ax.set_aspect("equal", anchor="N")
-    words = ("mean", "factor, one standard deviation")
+    mean = "probability of 1" if data.binary else "mean"
+    words = (mean, "factor, one standard deviation")
     for place, kind in enumerate(kinds):
         _draw_bar(drawn[kind], figure.add_subplot(sheet[1, place]), words[place])
 
@@ -167,5 +168,5 @@ def _write_words(data: ImageGrid, ax: Axes, grid: _Grid) -> None:
         for number_of in range(1 + data.factors.shape[1]):
             across = left + grid.across(number_of) + 0.5 * grid.cell[0]
             words = str(number_of) if short else f"factor {number_of}"
-            words = words if number_of else "mean"
+            words = words if number_of else "" if data.binary else "mean"
             ax.text(across, _HEADING - 0.05, words, ha="center", fontsize=7.5, color=INK)

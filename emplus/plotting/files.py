@@ -14,18 +14,20 @@ from emplus.mixture import Mixture
 from emplus.plotting.data import Density1D, Pairs, density_1d, pairs, scatter
 from emplus.plotting.geometry import coverage
 from emplus.plotting.places import picture_place
+from emplus.plotting.profile_files import plot_profiles
+from emplus.plotting.profiles import mixture_of
 from emplus.plotting.search_files import trace_words
 from emplus.plotting.tracing import Trace, trace
 from emplus.plotting.words import describe
 
-__all__ = ["mixture_of", "plot_fit"]
+__all__ = ["plot_fit"]
 
 _STRIP = 1.9  # inches for the trace of a search
 
 
 def plot_fit(
     estimator: Any,
-    X: ArrayLike,
+    X: Any,
     path: str | PathLike[str],
     *,
     feature_names: Sequence[str] | None = None,
@@ -37,14 +39,16 @@ def plot_fit(
     One column gives a density over a histogram; two give points coloured by their
     responsibilities under covariance ellipses; more give every pair of at most six columns,
     those in which the components are farthest apart. Where a search has accepted moves on its way
-    to the fit, its trace stands below. The same input gives the same bits.
+    to the fit, its trace stands below. Where columns are binary or categorical, `plot_profiles`
+    draws it. The same input gives the same bits.
 
     Parameters
     ----------
     estimator : fitted estimator or Mixture
         Anything with a ``mixture_``, or the mixture itself.
     X : array_like (n, d)
-        Rows that are not finite are left out, and the caption says how many.
+        Rows that are not finite are left out, and the caption says how many; with entries missing
+        (NaN), rows are left out where they are to be seen. None where `plot_profiles` draws.
     path : path-like
         The extension names the kind: ``.png``, ``.svg`` or ``.pdf``.
     feature_names : sequence of str, optional
@@ -69,6 +73,8 @@ def plot_fit(
     """
     place, kind = picture_place(path)
     mixture = mixture_of(estimator)
+    if not mixture.family.continuous(mixture.parameters).all():
+        return plot_profiles(estimator, path, feature_names=feature_names, title=title)
     names = _names(estimator, X, mixture.n_features, feature_names)
     from emplus.plotting import draw_page
 
@@ -93,16 +99,6 @@ def plot_fit(
         picture = draw_page.render(figure, kind)
     place.write_bytes(picture)
     return place
-
-
-def mixture_of(estimator: Any) -> Mixture:
-    """The mixture of a fitted estimator, or the mixture itself."""
-    mixture = estimator if isinstance(estimator, Mixture) else getattr(estimator, "mixture_", None)
-    if not isinstance(mixture, Mixture):
-        raise ArgumentError(
-            f"{type(estimator).__name__} has no mixture to draw; fit it on data first."
-        )
-    return mixture
 
 
 def _names(estimator: Any, X: Any, d: int, feature_names: Sequence[str] | None) -> list[str]:
@@ -138,7 +134,7 @@ def _rows_words(n_shown: int, n_rows: int, n_given: int) -> str:
     if n_shown < n_rows:
         words = f"{n_shown:,} of {n_rows:,} rows drawn, evenly thinned"
     if n_given > n_rows:
-        words += f" ({n_given - n_rows:,} of weight 0 or not finite left out)"
+        words += f" ({n_given - n_rows:,} of weight 0, missing or not finite left out)"
     return words
 
 
@@ -194,7 +190,11 @@ def _draw_pairs(body: Any, data: Pairs, names: Sequence[str]) -> list[str]:
 
     draw.draw_pairs(data, body, names=[draw_page.plain(names[c], 20) for c in data.columns])
     words = f"{_rows_words(data.n_shown, data.n_rows, data.n_given)}; {_ELLIPSES}"
-    return [words, *_clipped(data.densities)]
+    holes = []
+    if data.n_holes:
+        many = f"{data.n_holes:,} rows have" if data.n_holes > 1 else "1 row has"
+        holes = [f"{many} missing values, and no point where one of them is needed."]
+    return [words, *holes, *_clipped(data.densities)]
 
 
 def _beside_weights(figure: Any, weights: Any) -> Any:

@@ -155,6 +155,7 @@ def separations(rows: Floats, weights: Floats, responsibilities: Floats) -> Floa
     Parameters
     ----------
     rows : ndarray (n, d)
+        NaN where a value is missing.
     weights : ndarray (n,)
     responsibilities : ndarray (n, k)
 
@@ -166,17 +167,20 @@ def separations(rows: Floats, weights: Floats, responsibilities: Floats) -> Floa
     n, d = rows.shape
     if n == 0:
         return np.zeros(d)
-    share = weights / weights.sum()
-    middle = share @ rows
-    centred = rows - middle
+    present = ~np.isnan(rows)
+    # Each column has the rows to itself that have a value in it.
+    share = weights[:, np.newaxis] * present
+    share /= np.maximum(share.sum(axis=0), 1e-300)
+    rows = np.where(present, rows, 0.0)
+    middle = (share * rows).sum(axis=0)
+    centred = np.where(present, rows - middle, 0.0)
     spread = np.abs(centred).max(axis=0)
     varies = spread > 16.0 * np.finfo(np.float64).eps * np.abs(middle)
     centred = centred / np.where(varies, spread, 1.0)
-    resp = responsibilities * share[:, np.newaxis]
-    counts = resp.sum(axis=0)
-    sums = resp.T @ centred
-    between = np.sum(sums**2 / np.maximum(counts, 1e-300)[:, np.newaxis], axis=0)
-    total = share @ centred**2
+    counts = responsibilities.T @ share
+    sums = responsibilities.T @ (share * centred)
+    between = np.sum(sums**2 / np.maximum(counts, 1e-300), axis=0)
+    total = (share * centred**2).sum(axis=0)
     within = np.maximum(total - between, 1e-12 * total)
     ratios = np.full(d, -1.0)
     ratios[varies] = np.maximum(between[varies], 0.0) / within[varies]

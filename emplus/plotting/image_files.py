@@ -6,9 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from emplus.plotting.files import mixture_of
 from emplus.plotting.images import ImageGrid, image_grid
 from emplus.plotting.places import picture_place
+from emplus.plotting.profiles import mixture_of
 from emplus.plotting.words import describe
 
 __all__ = ["plot_images"]
@@ -23,7 +23,8 @@ def plot_images(
 ) -> Path:
     """Draw the means of a mixture's components, and their factors, as images.
 
-    One line a component: its number and weight, its mean, and, where the family has them, its
+    Of pixels that are 0 or 1 it is the probability of a 1. The heaviest component stands first. One
+    line a component: its number and weight, its mean, and, where the family has them, its
     factors with the longest first. The colours of a factor say what each pixel changes by when the
     factor rises by one standard deviation. The same input gives the same bits.
 
@@ -66,7 +67,8 @@ def plot_images(
 
 
 def _words(data: ImageGrid) -> list[str]:
-    words = "Left of each mean: the component's number and weight."
+    what = "picture" if data.binary else "mean"
+    words = f"Left of each {what}: the component's number and weight; the heaviest first."
     if data.n_factors:
         words += " Factors: the longest first; the sign of each is a convention."
     shown, factors = len(data.components), data.factors.shape[1]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
+from emplus.plotting.profiles import profile
 
 __all__ = ["ImageGrid", "check_image_shape", "image_grid"]
 
@@ -27,14 +28,17 @@ class ImageGrid:
     Attributes
     ----------
     components : ndarray (m,)
-        The components shown, ascending: the heaviest of all.
+        The components shown, the heaviest first.
     weights : ndarray (m,)
     means : ndarray (m, h, w)
+        Probabilities of a 1 where pixels are 0 or 1.
     factors : ndarray (m, f, h, w)
         Columns of the loadings: what a pixel changes by when a factor rises by one standard
         deviation. f is 0 where components have no factors.
     n_components, n_factors : int
         Of the mixture; m and f may be fewer.
+    binary : bool
+        Whether pixels are 0 or 1.
     """
 
     components: NDArray[np.intp]
@@ -43,10 +47,13 @@ class ImageGrid:
     factors: Floats
     n_components: int
     n_factors: int
+    binary: bool = False
 
     @property
     def mean_limits(self) -> tuple[float, float]:
-        """Least and largest value in the means; never equal."""
+        """Least and largest value in the means, 0 and 1 of probabilities; never equal."""
+        if self.binary:
+            return 0.0, 1.0
         low, high = float(self.means.min()), float(self.means.max())
         return (low, high) if low < high else (low - 1.0, high + 1.0)
 
@@ -110,7 +117,7 @@ def image_grid(
     Raises
     ------
     ArgumentError
-        If the shape is not that of the columns.
+        If the shape is not that of the columns, or columns are neither all numbers nor all binary.
 
     Examples
     --------
@@ -121,14 +128,24 @@ def image_grid(
     """
     height, width = check_image_shape(image_shape, mixture.n_features)
     weights = np.asarray(mixture.weights, dtype=np.float64)
+    found = profile(mixture)
+    pixels = found.numbers.names or [one for one in found.categories if one.binary]
+    if len(pixels) < mixture.n_features:
+        raise ArgumentError(
+            "Images are rows of numbers, or of zeros and ones, and of nothing else."
+        )
     parameters: Any = mixture.parameters
     loadings = np.zeros((len(weights), mixture.n_features, 0))
     if hasattr(parameters, "loadings"):
         loadings = np.asarray(parameters.loadings, dtype=np.float64)
     if max_components is None:
         max_components = min(60, _MANY // (1 + min(loadings.shape[2], max_factors)))
-    shown = np.sort(np.argsort(-weights, kind="stable")[:max_components])
-    means = np.asarray(parameters.means, dtype=np.float64)[shown]
+    shown = np.argsort(-weights, kind="stable")[:max_components]
+    binary = not len(found.numbers.names)
+    means = found.numbers.means
+    if binary:
+        means = np.stack([one.probabilities[:, 1] for one in found.categories], axis=1)
+    means = means[shown]
     factors = loadings[shown, :, :max_factors].swapaxes(1, 2)
     return ImageGrid(
         components=shown,
@@ -137,4 +154,5 @@ def image_grid(
         factors=factors.reshape(*factors.shape[:2], height, width),
         n_components=len(weights),
         n_factors=loadings.shape[2],
+        binary=binary,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,13 +66,15 @@ def as_weights(sample_weight: ArrayLike | None, n: int) -> Floats:
     return weights
 
 
-def drawable(X: NDArray[Any], weights: Floats) -> Indices:
+def drawable(X: NDArray[Any], weights: Floats, seen: Sequence[int] | None = None) -> Indices:
     """Rows of positive weight whose every value is finite; O(n d) in blocks of rows.
 
     Parameters
     ----------
     X : ndarray (n, d)
     weights : ndarray (n,)
+    seen : sequence of int, optional
+        The columns in which no value may be missing (NaN); by default all.
 
     Returns
     -------
@@ -84,7 +87,11 @@ def drawable(X: NDArray[Any], weights: Floats) -> Indices:
     for start in range(0, len(X), block):
         part = slice(start, start + block)
         # NaN compares false, so this one comparison refuses it too.
-        keep[part] &= np.all(np.abs(X[part]) <= largest, axis=1)
+        small = np.abs(X[part]) <= largest
+        if seen is not None:
+            small |= np.isnan(X[part])
+            small &= ~np.isnan(X[part][:, list(seen)]).any(axis=1, keepdims=True)
+        keep[part] &= np.all(small, axis=1)
     return np.flatnonzero(keep)
 
 

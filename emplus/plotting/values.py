@@ -110,6 +110,9 @@ class Pairs:
     weights : ndarray (k,)
     n_features, n_rows, n_shown, n_given : int
         Columns of the mixture; rows that could be drawn, that are drawn, that were given.
+    n_holes : int
+        Rows of those that could be drawn in which a value of the shown columns is missing; they
+        are left out of the panels of these.
     """
 
     columns: tuple[int, ...]
@@ -121,3 +124,4 @@ class Pairs:
     n_rows: int
     n_shown: int
     n_given: int
+    n_holes: int = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emplus.families.base import Family
 from emplus.mixture import Mixture
 
-__all__ = ["describe", "structure_words"]
+__all__ = ["choices", "describe", "family_name", "kinds_words", "structure_words"]
 
 _WORDS = {
     "covariance_type": "{} covariance",
@@ -13,6 +15,29 @@ _WORDS = {
     "noise": "{} noise",
     "loadings": "{} loadings",
 }
+
+
+def family_name(family: Family) -> str:
+    """The name by which a person asks for the family.
+
+    Examples
+    --------
+    >>> from emplus.families.registry import make_family
+    >>> family_name(make_family("gaussian"))
+    'gaussian'
+    """
+    return "mixed" if family.parts else family.name
+
+
+def choices(family: Family) -> dict[str, Any]:
+    """What was chosen of the family, or of its parts, and does not follow from the columns."""
+    if not family.parts:
+        # Numbers of categories are the table's.
+        return {name: value for name, value in family.config().items() if name != "levels"}
+    found: dict[str, Any] = {}
+    for part, _ in family.parts:
+        found.update(choices(part))
+    return found
 
 
 def structure_words(family: Family) -> list[str]:
@@ -27,14 +52,33 @@ def structure_words(family: Family) -> list[str]:
     ['1 factor', 'diag noise', 'own loadings']
     """
     words = []
-    for name, value in family.config().items():
+    for name, value in choices(family).items():
         phrase = _WORDS.get(name, name.replace("_", " ") + " {}").format(value)
         words.append("1 factor" if phrase == "1 factors" else phrase)
     return words
 
 
+def kinds_words(mixture: Mixture) -> str:
+    """How many columns there are of each kind.
+
+    Examples
+    --------
+    >>> kinds_words(Mixture.gaussian([1.0], [[0.0, 0.0]], [[1.0, 1.0]], "diag"))
+    '2 continuous columns'
+    """
+    family = mixture.family
+    continuous = family.continuous(mixture.parameters)
+    levels = family.levels or (0,) * len(continuous)
+    counts = {"continuous": 0, "binary": 0, "categorical": 0}
+    for dense, number in zip(continuous, levels, strict=True):
+        counts["continuous" if dense else "categorical" if number else "binary"] += 1
+    words = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{words} column{'s' * (len(continuous) != 1)}"
+
+
 def describe(mixture: Mixture) -> str:
     """The title of a picture: family, number of components, structure."""
     k = mixture.n_components
-    words = f"{mixture.family.name.capitalize()} mixture, {k} component{'s' if k != 1 else ''}"
+    name = family_name(mixture.family).capitalize()
+    words = f"{name} mixture, {k} component{'s' if k != 1 else ''}"
     return ", ".join([words, *structure_words(mixture.family)])

@@ -239,12 +239,9 @@ class Scout:
             return [self._runner(core, region, core, cell, resp) for resp in shared]
 
         weight = self._assignment.weight
-        clear = [max(_CLEAR, _CLEAR_A_ROW * weight[list(patch.core)].sum()) for patch in merges]
-        cores = [
-            patch.core
-            for patch, cost in zip(merges, clear, strict=True)
-            if patch.gain > -cost and self._pinned.isdisjoint(patch.core)
-        ]
+        free = [patch for patch in merges if self._pinned.isdisjoint(patch.core)]
+        clear = [max(_CLEAR, _CLEAR_A_ROW * weight[list(patch.core)].sum()) for patch in free]
+        cores = [patch.core for patch, cost in zip(free, clear, strict=True) if patch.gain > -cost]
         found, runners = self._begun("cut", [(core, core) for core in cores], begin)
         for heat in HEATS[:2]:
             runners = raced(self._partial, runners, heat=heat)
@@ -380,14 +377,14 @@ class Scout:
         return self._worths[region]
 
     def _cell(self, components: tuple[int, ...]) -> tuple[Cell, Array]:
-        # Mostly asked for twice in turn; all that are ever asked for would be many times the data.
+        # Asked for twice in turn; all that are ever asked for would be many times the data.
         if self._last_cell is None or self._last_cell[0] != components:
             self._last_cell = components, self._assignment.cell(components)
         return self._last_cell[1]
 
     def _side(self, patch: Patch, cell: Cell) -> Array:
         """How much of each row the second half of a split takes, (b,)."""
-        halves = Mixture(self.mixture.family, patch.log_weights, patch.parameters)
+        halves = Mixture(self._problem.family, patch.log_weights, patch.parameters)
         return halves.responsibilities(cell.fetch())[:, 1]
 
     def _with_regions(self, cores: Iterable[tuple[int, ...]]) -> list[_Target]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -13,6 +13,7 @@ from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
 from emplus.errors import ArgumentError, FitError, UnknownNameError
 from emplus.search.base import Budget, Draw, Search
+from emplus.search.diverse import diverse, n_diverse
 from emplus.search.fit import Fit
 from emplus.search.local_moves import COARSE, LocalSplitMerge
 from emplus.search.restarts import Restarts, check_starts, joined
@@ -22,6 +23,10 @@ from emplus.search.walk import Walk, loosened
 __all__ = ["SplitMerge"]
 
 _VARIANTS = ("local", "ueda")
+
+# Tolerance, nats a row, of starts that are compared with each other, and nats by which one must be
+# better to count as another end.
+_FINE, _BETTER = 1e-6, 0.05
 
 # Starts where there are too few components for a triple.
 _STARTS = 5
@@ -108,9 +113,35 @@ class SplitMerge:
 
         return walk.explored(explore)
 
+    def _among(
+        self,
+        fit: Fit,
+        engine: Engine,
+        problem: Problem,
+        draw: Draw,
+        rng: np.random.Generator,
+        more: int,
+    ) -> Fit:
+        """The first start's end, or a better one of further starts of several kinds."""
+        fine = replace(engine, stopping=replace(engine.stopping, tol=_FINE))
+        walk = Walk(fine, problem, fit, Budget())
+        walk.settle()
+        fit = walk.result()
+        starts = diverse(problem, fit.mixture.n_components, draw)
+        others = Restarts(more)(fine, problem, starts, rng)
+        both = joined(fit, others)
+        if others.objective > fit.objective + _BETTER:
+            return both
+        # The same end, but for what is left of the climb: the components keep their numbers.
+        return replace(fit, passes=both.passes, runs=both.runs, seconds=both.seconds)
+
     def _first(self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator) -> Fit:
         first = self.first
         fit = first(engine, problem, draw, rng)
+        if isinstance(first, Restarts) and fit.outcome is not Outcome.INTERRUPTED:
+            more = n_diverse(problem, fit.mixture.n_components) - first.n_init
+            if more > 0:
+                return self._among(fit, engine, problem, draw, rng, more)
         further = _STARTS - first.n_init if isinstance(first, Restarts) else 0
         stopped = fit.outcome is Outcome.INTERRUPTED or not self.budget.allows(0.0, 0.0, 0)
         if fit.mixture.n_components != 2 or further < 1 or stopped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from emplus.data.likely import likely_family
 from emplus.errors import ArgumentError, UnknownNameError
 
 __all__ = ["NAMES", "candidates", "default_families", "with_components"]
@@ -26,14 +27,15 @@ NAMES = tuple(_FAMILIES)
 
 
 def default_families(X: Any) -> tuple[str, ...]:
-    """The families that are tried where none are named.
+    """The families that are tried where none are named; see `emplus.data.likely`.
 
     Parameters
     ----------
     X : array_like
         The rows that are to be fitted.
     """
-    return ("full",)
+    suited = likely_family(X)
+    return ("full",) if suited == "gaussian" else (suited,)
 
 
 def candidates(families: Any) -> dict[str, Any]:

@@ -122,7 +122,8 @@ def calibrated_prior(
     if strength is not None:
         return family.default_prior(moments, strength, typical)
     # Rows of weight 2 count twice, but rows whose weights sum to 1 are not one row.
-    if max(source.n_rows, source.total_weight) < needed:
+    present = float(moments.present.mean()) / max(source.total_weight, 1e-300)
+    if max(source.n_rows, source.total_weight) * present < needed:
         # Too few to know the shape of any component: the typical one is all there is.
         most_phantoms = min(_STRENGTHS[0], source.total_weight / n_components)
         return family.default_prior(moments, most_phantoms, typical)

@@ -6,6 +6,7 @@ from emplus.errors import UnknownNameError
 from emplus.starts.base import Start
 from emplus.starts.centres import KMeans, KMeansPlusPlus, RandomRows
 from emplus.starts.given import RandomResponsibilities
+from emplus.starts.perturbed import Perturbed
 
 __all__ = ["STARTS", "make_start"]
 
@@ -14,6 +15,7 @@ STARTS: dict[str, type[Start]] = {
     "kmeans": KMeans,
     "random": RandomResponsibilities,
     "random_from_data": RandomRows,
+    "perturbed": Perturbed,
 }
 
 

@@ -19,14 +19,18 @@ Run = Callable[..., Result]
 
 
 GOOD = "a,b\n1,2\n3,5\n4,4\n7,1\n"
+NUMBERS = ["fit", "t.csv", "--family", "gaussian"]
 FACTORS = ["fit", "t.csv", "--family", "factor-analyzer"]
 IMAGES = ["--plot", "p.png", "--image-shape"]
 DRAW = ["plot", "m.safetensors", "faithful", "--output", "p.png"]
+BITS = "a,b\n0,1\n1,1\n1,0\n,0\n"
+MANY = "a,b\n" + "".join(f"1,n{i}\n" for i in range(10_000))
+LABELS = ["fit", "t.csv", "-k", "2", "--labels-column", "l"]
 BAD: list[tuple[str, list[str], str]] = [
     # content of t.csv, arguments, part of the sentence
     ("", ["fit", "t.csv"], "'t.csv' is empty"),
     ("a,b\n", ["fit", "t.csv"], "has a header but no rows"),
-    ("a,b\n1,2\n3,x\n", ["fit", "t.csv"], "'b' of 't.csv' holds text in row 2 (line 3): 'x'"),
+    ("a,b\n1,2\n3,x\n", NUMBERS, "'b' of 't.csv' holds text in row 2 (line 3): 'x'"),
     ("a,b\n1,2\ninf,4\n", ["fit", "t.csv"], "Column 'a' of 't.csv'"),
     ("a,b\n1,2\n3,inf\n", ["fit", "t.csv"], "Column 'b' of 't.csv' is infinite (inf) in row 2"),
     ("a,b\n1,2\n3,4,5\n", ["fit", "t.csv"], "3 cells instead of 2 in line 3"),
@@ -45,7 +49,11 @@ BAD: list[tuple[str, list[str], str]] = [
     (GOOD, ["fit", "t.csv", "--factors", "1"], "--factors is an option of --family factor-analy"),
     (GOOD, ["fit", "t.csv", "--noise", "diag"], "--noise is an option of --family factor-analyz"),
     (GOOD, ["compare", "t.csv", "--loadings", "own"], "--loadings is an option of --family factor"),
-    (GOOD, [*FACTORS, "--covariance", "full"], "is an option of --family gaussian, not of factor"),
+    (
+        GOOD,
+        [*FACTORS, "--covariance", "full"],
+        "--family gaussian or mixed, not of factor-analyzer",
+    ),
     (GOOD, [*FACTORS, "--factors", "-1"], "n_factors must be a whole number of at least 0; it is"),
     (GOOD, [*FACTORS, "--factors", "two"], "'two' is not a valid integer"),
     (GOOD, [*FACTORS, "--factors", "3"], "n_factors=3 is more than n_features=2"),
@@ -113,6 +121,45 @@ BAD: list[tuple[str, list[str], str]] = [
     (GOOD, ["info", "t.csv"], "looks like text"),
     (GOOD, ["plot", "m.safetensors", "faithful", "--output", "p.txt"], "must end in one of"),
     (GOOD, ["plot", "m.safetensors", "faithful"], "Missing option '--output'"),
+    (GOOD, ["plot", "m.safetensors", "--output", "p.png"], "is drawn over DATA; say which"),
+    # families of other columns than numbers
+    ("a,d\n1,2020-01-31\n2,\n3,2020-02-01\n", ["fit", "t.csv"], "'d' of 't.csv' holds dates: "),
+    (MANY, ["fit", "t.csv"], "Column 'b' has 10,000 categories, more than 1,000"),
+    ("a,b\nx,\ny,\nx,\n", ["fit", "t.csv"], "Column 'b' has no values"),
+    ("a,b\n1,\n2,\n5,\n", ["fit", "t.csv"], "Every value is missing in column 'b'"),
+    ("a,b\n1,\n0,\n", ["fit", "t.csv"], "Every value is missing in column 'b'"),
+    (BITS, ["fit", "t.csv", "--covariance", "diag"], "not of bernoulli, which suits this table"),
+    (BITS, ["compare", "t.csv", "--standardize"], "--standardize is an option of --family gauss"),
+    (BITS, ["fit", "t.csv", "--family", "categorical", "--standardize"], "not of categorical"),
+    (BITS, ["fit", "t.csv", "--family", "mixed", "--binarize", "1"], "of --family bernoulli, not"),
+    (BITS, ["fit", "t.csv", "--binarize", "nan"], "binarize=nan must be finite"),
+    (GOOD, ["fit", "t.csv", "--prior", "2"], "--family bernoulli, categorical or mixed, not of ga"),
+    (BITS, ["fit", "t.csv", "--prior", "much"], "'much' is neither a number nor 'auto'"),
+    (BITS, ["fit", "t.csv", "--prior", "-1"], "prior=-1.0 must be finite and at least 0"),
+    (BITS, ["select", "t.csv", "--prior", "much"], "'much' is neither a number nor 'auto'"),
+    (GOOD, ["fit", "t.csv", "--categorical", "c"], "Unknown column of 't.csv' 'c'"),
+    (GOOD, ["fit", "t.csv", "--continuous", "c"], "Unknown column of 't.csv' 'c'"),
+    (GOOD, ["fit", "t.csv", "--binary", "a,,b"], "--binary 'a,,b' is not a list of names"),
+    (GOOD, ["fit", "t.csv", "--binary", "b"], "Column 'b' is to be binary, but it holds 4 values"),
+    (GOOD, ["fit", "t.csv", "--binary", "b", "--categorical", "b"], "listed as binary and as cat"),
+    (GOOD, ["select", "t.csv", "--categorical", "c"], "Unknown column of 't.csv' 'c'"),
+    (GOOD, ["select", "t.csv", "--family", "full", "--categorical", "a"], "goes with none of the"),
+    (GOOD, ["select", "t.csv", "--covariance", "tied"], "goes with none of the families full"),
+    ("a,b\n1,x\n2,y\n", ["fit", "t.csv", "--continuous", "b"], "is to be continuous, but it hol"),
+    ("a,b\n1,x\n2,y\n", ["fit", "t.csv", "--family", "bernoulli"], "holds text in row 1 (line 2)"),
+    (GOOD, ["fit", "t.csv", "--family", "mixed", "--factors", "1", "--covariance", "full"], "drop"),
+    ("a,l\n1,0\n2,2\n", LABELS, "Labels column 'l' of 't.csv' holds 2 in row 2 (line 3); compon"),
+    ("a,l\n1,0\n2,0.5\n", LABELS, "holds 0.5 in row 2 (line 3); components are 0 to 1"),
+    ("a,l\n1,0\n2,-2\n", LABELS, "holds -2 in row 2 (line 3)"),
+    ("a,l\n1,0\n2,one\n", LABELS, "holds text in row 2 (line 3): 'one' is not a number; compon"),
+    (GOOD, LABELS, "Unknown column of 't.csv' 'l'"),
+    ("a,l\n1,0\n2,1\n", [*LABELS, "--columns", "a,l"], "'l' cannot be data and labels at once"),
+    ("a,l\n1,0\n2,1\n", [*LABELS, "--weights-column", "l"], "cannot be weights and labels at on"),
+    (GOOD, ["impute", "m.safetensors", "t.csv"], "lacks the columns 'eruptions', 'waiting'"),
+    (GOOD, ["impute", "m.safetensors", "faithful", "--seed", "1"], "--seed goes with --draw"),
+    (GOOD, ["impute", "t.csv", "faithful"], "looks like text"),
+    ("eruptions,waiting\n1,often\n", ["impute", "m.safetensors", "t.csv"], "holds text in row 1"),
+    (GOOD, ["impute", "m.safetensors", "faithful", "--output", "no/f.csv"], "there is no folder"),
 ]
 
 

@@ -18,10 +18,12 @@ from click.testing import Result
 
 import emplus
 from emplus.cli.compare import compare as compare_command
+from emplus.cli.families import FACES, FAMILIES
 from emplus.cli.fit import fit as fit_command
-from emplus.cli.options import _FAMILIES, FAMILIES, SEARCHES
+from emplus.cli.options import SEARCHES
 from emplus.cli.outputs import PICTURES
-from emplus.estimators import estimator_class
+from emplus.cli.select import select as select_command
+from emplus.estimators import ESTIMATORS, estimator_class
 from emplus.families.registry import FAMILIES as KNOWN_FAMILIES
 from emplus.io import load
 from emplus.plotting import EXTENSIONS, plot_fit
@@ -58,7 +60,8 @@ def test_help_imports_nothing_slow() -> None:
 def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for name in ("fit", "compare", "predict", "score", "sample", "info", "plot", "datasets"):
+    commands = ("fit", "select", "compare", "predict", "score", "impute", "sample", "info", "plot")
+    for name in (*commands, "datasets"):
         assert f"\n  {name}" in result.stdout
         assert run(name, "--help").exit_code == 0
 
@@ -84,8 +87,9 @@ def test_the_defaults_in_the_help_are_the_estimators() -> None:
         "reg_covar": "reg_covar",
     }
     of_factors = {"factors": "n_factors", "noise": "noise", "loadings": "loadings"}
-    names |= of_factors
+    names |= of_factors | {"prior": "prior", "binarize": "binarize"}
     arguments = {
+        **inspect.signature(emplus.BernoulliMixture).parameters,
         **inspect.signature(emplus.FactorAnalyzerMixture).parameters,
         **inspect.signature(emplus.GaussianMixture).parameters,
     }
@@ -95,14 +99,17 @@ def test_the_defaults_in_the_help_are_the_estimators() -> None:
 
 
 def test_the_help_names_every_family_and_every_option_belongs_to_one() -> None:
-    assert FAMILIES.split(", ") == list(KNOWN_FAMILIES) == list(_FAMILIES)
-    for command in (fit_command, compare_command):
+    assert FAMILIES.split(", ") == list(FACES)
+    # A product is what the command line calls mixed.
+    assert {"mixed" if name == "product" else name for name in KNOWN_FAMILIES} == set(FACES)
+    assert {face.estimator for face in FACES.values()} == set(ESTIMATORS)
+    for command in (fit_command, compare_command, select_command):
         helps = {option.name: str(getattr(option, "help", "")) for option in command.params}
-        assert all(family in helps["family"] for family in KNOWN_FAMILIES)
-        for estimator, options in _FAMILIES.values():
-            assert options.keys() <= helps.keys()
+        assert all(family in helps["family"] for family in FACES)
+        for estimator, options in FACES.values():
+            assert {option for option, argument in options.items() if argument} <= helps.keys()
             arguments = inspect.signature(estimator_class(estimator)).parameters
-            assert set(options.values()) <= set(arguments)
+            assert set(filter(None, options.values())) <= set(arguments)
 
 
 def test_the_help_names_every_search() -> None:
@@ -258,7 +265,7 @@ def test_control_c_saves_the_best_so_far(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_control_c_before_the_fit_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*args: Any) -> Any:
+    def interrupted(*args: Any, **options: Any) -> Any:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("emplus.cli.table.read_table", interrupted)

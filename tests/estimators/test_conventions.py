@@ -15,9 +15,17 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from emplus import FactorAnalyzerMixture, GaussianMixture, Mixture
+from emplus import (
+    BernoulliMixture,
+    CategoricalMixture,
+    FactorAnalyzerMixture,
+    GaussianMixture,
+    MixedMixture,
+    Mixture,
+)
 from emplus.data.base import Array
 from emplus.engine.problem import Problem
+from emplus.numerics.sparse import is_sparse
 from emplus.starts.registry import STARTS
 from tests.cases import FamilyCase, every_covariance, every_family
 
@@ -28,10 +36,20 @@ class HalvesStart:
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
         X, weight = problem.source.take(np.arange(problem.source.n_rows))
-        above = X[:, 0] > problem.moments.mean[0]
-        weights: Array = np.ones(len(X)) if weight is None else weight
+        first = X[:, [0]].toarray()[:, 0] if is_sparse(X) else X[:, 0]
+        above = first > problem.moments.mean[0]
+        weights: Array = np.ones(len(first)) if weight is None else weight
         resp = np.where(above[:, None], [0.3, 0.7], [0.7, 0.3]) * weights[:, None]
         return problem.estimate(X, resp)
+
+
+def known_to_fail(estimator: Any) -> dict[str, str]:
+    """Checks that scikit-learn itself cannot do: names and reasons."""
+    if not isinstance(estimator, BernoulliMixture):
+        return {}
+    # It reads tags.classifier_tags of whatever has predict_proba and takes sparse rows.
+    reason = "the check takes everything with predict_proba for a classifier"
+    return dict.fromkeys(("check_estimator_sparse_array", "check_estimator_sparse_matrix"), reason)
 
 
 @pytest.mark.filterwarnings("ignore:.*:emplus.errors.EmplusWarning")
@@ -50,7 +68,17 @@ class HalvesStart:
         FactorAnalyzerMixture(n_factors=0, noise="isotropic"),
         FactorAnalyzerMixture(loadings="common"),
         FactorAnalyzerMixture(n_components=2, init_params=HalvesStart(), max_iter=30),
-    ]
+        BernoulliMixture(),
+        BernoulliMixture(n_components=2, init_params=HalvesStart(), max_iter=30),
+        CategoricalMixture(),
+        # There every row has values of its own, so that any two halves of them are as good.
+        CategoricalMixture(n_components=2, init_params=HalvesStart(), search="em"),
+        MixedMixture(),
+        MixedMixture(n_factors=1),
+        MixedMixture(n_components=2, init_params=HalvesStart(), max_iter=30),
+        MixedMixture(n_components=2, init_params=HalvesStart(), covariance_type="tied"),
+    ],
+    expected_failed_checks=known_to_fail,
 )
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -166,7 +194,7 @@ def test_parameters_are_stored_untouched() -> None:
 @every_family
 def test_data_frames_give_feature_names(case: FamilyCase) -> None:
     d = case.mixture.n_features
-    names = ["width", "height", "length", "mass", "age", "price"][:d]
+    names = ["width", "height", "length", "mass", "age", "price", "colour"][:d]
     frame = pd.DataFrame(case.rows(), columns=names)
     model = case.estimator(3, random_state=0).fit(frame)
     assert model.feature_names_in_.tolist() == names
@@ -203,14 +231,16 @@ def test_sample_without_a_seed_differs_every_time() -> None:
 @every_family
 def test_a_sample_gives_back_the_mixture_it_came_from(case: FamilyCase) -> None:
     rows = case.rows(20_000, seed=11)
-    model = case.estimator(3, n_init=4, random_state=0).fit(rows)
+    model = case.estimator(3, n_init=4, tol=1e-6, random_state=0).fit(rows)
     held_out = case.rows(20_000, seed=12)
     # Kullback-Leibler divergence: about the number of free parameters over twice the rows.
     lost = case.mixture.log_density(held_out) - model.score_samples(held_out)
     bound = model.mixture_.n_free_parameters / len(rows)
     assert -bound < lost.mean() < 2 * bound
-    wanted, found = np.sort(case.mixture.weights), np.sort(model.weights_)
-    assert_allclose(found, wanted, atol=0.03)
+    # Of a few columns of categories, other weights give next to the same density.
+    if case.real.any():
+        wanted, found = np.sort(case.mixture.weights), np.sort(model.weights_)
+        assert_allclose(found, wanted, atol=0.03)
 
 
 @every_family
@@ -219,7 +249,7 @@ def test_every_start_fits(case: FamilyCase, name: str) -> None:
     model = case.estimator(3, init_params=name, random_state=0, max_iter=5000).fit(case.rows())
     assert model.converged_
     again = case.estimator(3, init_params=name, random_state=0, max_iter=5000).fit(case.rows())
-    assert_array_equal(again.means_, model.means_)
+    assert_array_equal(again.score_samples(case.rows()), model.score_samples(case.rows()))
 
 
 @every_family

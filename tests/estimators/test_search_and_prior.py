@@ -17,7 +17,7 @@ from emplus.search.restarts import Restarts
 from emplus.search.split_merge import SplitMerge
 from emplus.starts.calibration import calibrated_prior
 from emplus.starts.given import GivenLabels
-from tests.cases import Array, FamilyCase, every_family, random_gaussian
+from tests.cases import Array, FamilyCase, every_family, random_gaussian, tolerated
 
 
 def clusters(k: int = 9, n: int = 60, seed: int = 0) -> tuple[Array, Any]:
@@ -56,10 +56,12 @@ def test_auto_is_the_calibrated_prior(case: FamilyCase) -> None:
 def test_a_number_is_the_strength_of_the_same_spread(case: FamilyCase) -> None:
     X = case.rows(400)
     wanted = calibrated_prior(case.family, ArraySource(X), 3, 0.25)
+    strengths = {"reg_covar", "prior"} & case.estimator().get_params().keys()
     for given in (0.25, np.float32(0.25)):
-        model = case.estimator(3, random_state=0, reg_covar=given).fit(X)
+        model = case.estimator(3, random_state=0, **dict.fromkeys(strengths, given)).fit(X)
         assert pickle.dumps(model.prior_) == pickle.dumps(wanted)
-    none = case.estimator(3, random_state=0, reg_covar=0, search="em").fit(X)
+    nothing = dict.fromkeys(strengths, 0)
+    none = case.estimator(3, random_state=0, search="em", **nothing).fit(X)
     assert none.result_.log_prior == 0.0
 
 
@@ -123,6 +125,13 @@ def test_an_object_brings_its_own_budget() -> None:
 @every_family
 def test_more_starts_and_another_search_are_never_worse(case: FamilyCase) -> None:
     X = case.rows(300)
-    one = case.estimator(4, random_state=1, search="em").fit(X).result_.objective
-    assert case.estimator(4, random_state=1).fit(X).result_.objective >= one - 300 * 1e-4
-    assert case.estimator(4, random_state=1, search="em", n_init=4).fit(X).result_.objective >= one
+
+    def reached(**arguments: Any) -> float:
+        # A fourth component may have nothing to do.
+        with tolerated():
+            model = case.estimator(4, random_state=1, **arguments).fit(X)
+        return float(model.result_.objective)
+
+    one = reached(search="em")
+    assert reached() >= one - 300 * 1e-4
+    assert reached(search="em", n_init=4) >= one

@@ -15,7 +15,7 @@ from emplus.engine.problem import Problem
 from emplus.families.base import Family
 from emplus.families.registry import FAMILIES, make_family
 from emplus.numerics.moments import Moments
-from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family
+from tests.cases import FAMILY_CASES, GAUSSIAN_CASES, Array, FamilyCase, every_family
 from tests.oracles import expected_objective, m_step, m_steps
 
 
@@ -25,7 +25,7 @@ def responsibilities(n: int, k: int, seed: int = 0) -> Array:
 
 def m_step_of(case: FamilyCase, strength: float) -> tuple[Problem, Array, Array]:
     """A problem, and rows and responsibilities to take M steps with."""
-    X = case.rows(60 if case.exact else 600)
+    X = case.rows(case.telling_rows)
     # Any responsibilities have one best mean and covariance. Factors need rows that have some:
     # otherwise their noise or their length runs to zero, slower and slower.
     resp = responsibilities(len(X), 3) if case.exact else case.mixture.responsibilities(X)
@@ -35,7 +35,9 @@ def m_step_of(case: FamilyCase, strength: float) -> tuple[Problem, Array, Array]
 
 def maximizer(case: FamilyCase, problem: Problem, X: Array, resp: Array) -> object:
     first = problem.family.estimate(X, resp, problem.prior)
-    return first if case.exact else m_steps(problem, first, X, resp)[0]
+    if case.exact:
+        return m_step(problem, first, X, resp)
+    return m_steps(problem, first, X, resp)[0]
 
 
 def test_every_family_of_the_registry_has_a_row_in_the_table() -> None:
@@ -116,7 +118,7 @@ def test_the_engine_has_the_same_m_step(case: FamilyCase) -> None:
     state = problem.evaluate(case.mixture)
     stepped = problem.maximize(state.statistics)
     resp = case.mixture.responsibilities(X)
-    if case.exact:
+    if case in GAUSSIAN_CASES:
         direct = problem.estimate(X, resp)
     else:
         parameters = m_step(problem, case.mixture.parameters, X, resp)
@@ -149,7 +151,7 @@ def test_expected_statistics_of_other_parameters_do_not_add(case: FamilyCase) ->
 @every_family
 @pytest.mark.parametrize("shift", [0.0, 1e8], ids=["near", "far"])
 def test_statistics_of_parts_add_to_those_of_the_whole(case: FamilyCase, shift: float) -> None:
-    X = np.round(case.rows(90) * 2.0**16) / 2.0**16 + shift
+    X = np.round(case.rows(90) * 2.0**16) / 2.0**16 + shift * case.real
     problem = case.problem(X)
     start = problem.estimate(X, responsibilities(90, 3))
     k = start.n_components
@@ -192,9 +194,10 @@ def test_pack_and_unpack_are_inverse(case: FamilyCase) -> None:
 def test_unpack_refuses_what_does_not_fit(case: FamilyCase) -> None:
     arrays = case.family.pack(case.mixture.parameters)
     for name in arrays:
-        with pytest.raises(ValueError, match=name):
+        # A part of a product calls an array by its own name.
+        with pytest.raises(ValueError, match=name.split(".")[-1]):
             case.family.unpack({other: a for other, a in arrays.items() if other != name})
-        with pytest.raises(ValueError, match="not finite"):
+        with pytest.raises(ValueError, match=r"not finite|no probabilities"):
             case.family.unpack({**arrays, name: np.full_like(arrays[name], np.nan)})
         with pytest.raises(ValueError, match="shape"):
             case.family.unpack({**arrays, name: arrays[name][..., None]})

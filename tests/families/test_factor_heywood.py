@@ -24,7 +24,8 @@ from emplus.engine.problem import Problem
 from emplus.families.base import SingularComponentError
 from emplus.families.factor_analyzer import NOISES, FactorAnalyzer
 from emplus.starts.calibration import calibrated_prior
-from tests.cases import AWKWARD, Array, awkward_rows, every_awkward, every_structure, problem_of
+from tests.awkward import AWKWARD, awkward_rows, every_awkward
+from tests.cases import Array, every_structure, problem_of
 
 every_noise = pytest.mark.parametrize("noise", NOISES)
 

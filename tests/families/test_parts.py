@@ -11,7 +11,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from emplus import Mixture
 from emplus.families import factor_kernels, gaussian_kernels
 from emplus.families.base import Family
-from tests.cases import FACTOR_CASES, FAMILY_CASES, Array, FamilyCase, every_family
+from tests.cases import (
+    FACTOR_CASES,
+    FAMILY_CASES,
+    Array,
+    FamilyCase,
+    every_continuous_family,
+    every_family,
+)
 
 CHOSEN = [[1], [2, 0], [0, 1, 2], [1, 1, 0]]
 every_choice = pytest.mark.parametrize("chosen", CHOSEN, ids=str)
@@ -223,7 +230,7 @@ def test_a_family_that_is_held_keeps_what_is_shared_to_the_bit(case: FamilyCase)
         assert_same_bits(case, kept, free)
 
 
-@every_family
+@every_continuous_family
 def test_a_family_that_is_held_places_components_where_their_rows_are(case: FamilyCase) -> None:
     X = case.rows(400)
     resp = case.mixture.responsibilities(X)

@@ -332,12 +332,14 @@ def test_title_and_caption_say_what_was_chosen(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mixture, X = blobs(3, 9, n=4000)
-    X[:3, 4] = np.nan
+    X[:3, 4] = np.inf
+    X[3:8] = np.nan
     words = words_of(monkeypatch, tmp_path, mixture, X)
     assert "Gaussian mixture, 3 components, diag covariance" in words
     assert "6 of 9 columns: those that separate the components most" in words
     assert "3,000 of 3,997 rows drawn" in words
-    assert "3 of weight 0 or not finite left out" in words
+    assert "3 of weight 0, missing or not finite left out" in words
+    assert "5 rows have missing values, and no point where one of them is needed." in words
     assert "1 and 2 standard deviations (39 % and 86 %)" in words
 
 

@@ -18,7 +18,12 @@ from emplus.search.annealing import SCHEDULE, Annealing, _parted
 from emplus.search.base import Budget
 from emplus.search.registry import make_search
 from emplus.search.restarts import Restarts
-from tests.cases import FAMILY_CASES, FamilyCase, every_searched_family
+from tests.cases import (
+    FAMILY_CASES,
+    FamilyCase,
+    every_searched_continuous_family,
+    every_searched_family,
+)
 from tests.oracles import exact_log_joint, m_step
 from tests.search.helpers import assert_same_mixture, drawing, search, trapped
 
@@ -35,7 +40,7 @@ def nearly_fixed_widths(case: FamilyCase) -> tuple[Problem, Mixture, Mixture]:
     return problem, starts[0].state.mixture, starts[1].state.mixture
 
 
-@every_searched_family
+@every_searched_continuous_family
 def test_annealing_leaves_a_trap_that_plain_em_stays_in(case: FamilyCase) -> None:
     if case.family.config().get("loadings") == "common":
         pytest.skip("phantom rows that outweigh the rows hold the common space where it begins")
@@ -51,7 +56,7 @@ def test_annealing_leaves_a_trap_that_plain_em_stays_in(case: FamilyCase) -> Non
         assert all(fit.objective >= stuck.objective - 0.1 for fit in fits)
 
 
-@every_searched_family
+@every_searched_continuous_family
 def test_components_that_coincide_are_parted_and_others_are_not(case: FamilyCase) -> None:
     problem, _, good = trapped(case)
     top = Engine(stopping=Stopping(1e-12, 5000)).climb(problem, good).state.mixture
@@ -69,7 +74,7 @@ def test_components_that_coincide_are_parted_and_others_are_not(case: FamilyCase
     assert_same_mixture(apart, _parted(problem, one, Rng(0)))
 
 
-@every_searched_family
+@every_searched_continuous_family
 @pytest.mark.parametrize("beta", [0.3, 1.0])
 def test_parting_is_an_m_step_with_tilted_responsibilities(case: FamilyCase, beta: float) -> None:
     X = case.rows(200)

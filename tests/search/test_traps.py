@@ -19,14 +19,14 @@ from emplus.search.relocation import Relocation
 from emplus.search.reset import Reset
 from emplus.search.restarts import Restarts
 from emplus.search.split_merge import SplitMerge
+from tests.awkward import AWKWARD, awkward_rows
 from tests.cases import (
-    AWKWARD,
     FAMILY_CASES,
-    SEARCHED_CASES,
+    SEARCHED_CONTINUOUS_CASES,
     Array,
     FamilyCase,
-    awkward_rows,
     every_search,
+    every_searched_continuous_family,
     every_searched_family,
     problem_of,
 )
@@ -58,10 +58,12 @@ def test_one_component_over_two_clusters_and_two_over_one(case: FamilyCase, name
         fits = [fit for fit in fits if name == "split_merge" or fit is best]
     for fit in fits:
         assert fit.objective > top - (0.01 if case.exact else 1.0)
-        assert max(c.gain for c in fit.candidates if c.accepted) > 30.0
+        # Where rows are counted, another start may have found the way out before.
+        if case.real.all():
+            assert max(c.gain for c in fit.candidates if c.accepted) > 30.0
 
 
-@every_searched_family
+@every_searched_continuous_family
 def test_a_component_that_has_nearly_died_out_is_reset(case: FamilyCase) -> None:
     """Two clusters share a component, and another one holds few rows that lie close together."""
     if case.family.hold(case.mixture.parameters) is not case.family:
@@ -96,7 +98,7 @@ def test_reset_leaves_what_is_heavy_enough() -> None:
     assert tried.candidates[0].components == ((lightest,),)
 
 
-@every_searched_family
+@every_searched_continuous_family
 def test_a_component_is_put_at_the_rows_around_another(case: FamilyCase) -> None:
     X, labels = clusters(4)
     weight = np.random.default_rng(0).uniform(0.0, 2.0, len(X)).round()
@@ -169,8 +171,11 @@ def test_with_two_components_split_and_merge_tries_other_starts(variant: str) ->
 def test_as_many_components_as_rows_and_more_than_distinct_ones(
     case: FamilyCase, search_name: str
 ) -> None:
-    rows = np.random.default_rng(0).standard_normal((4, 2))
-    for X, k in ((np.repeat(rows, 3, axis=0), 6), (np.vstack([rows, rows + 9.0]), 8)):
+    rows: Array = np.random.default_rng(0).standard_normal((4, 2))
+    if not case.real.all():
+        rows = case.rows(4)
+    shifted = rows + 9.0 * case.real[: rows.shape[1]]
+    for X, k in ((np.repeat(rows, 3, axis=0), 6), (np.vstack([rows, shifted]), 8)):
         problem = case.problem(X)
         stopping = Stopping(1e-4, 100)
         fit = search(search_name, problem, drawing(problem, k), n_init=1, stopping=stopping)
@@ -186,17 +191,17 @@ def test_awkward_rows(X: Array, search_name: str, strength: float) -> None:
     _survives(CASE, X, search_name, 3, strength, 0)
 
 
-@pytest.mark.parametrize("index", range(len(SEARCHED_CASES)))
+@pytest.mark.parametrize("index", range(len(SEARCHED_CONTINUOUS_CASES)))
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(X=awkward_rows(), data=st.data())
 def test_rows_of_several_oddities(index: int, X: Array, data: st.DataObject) -> None:
-    assume(X.shape[1] >= SEARCHED_CASES[index].least_columns)
+    assume(X.shape[1] >= SEARCHED_CONTINUOUS_CASES[index].least_columns)
     name = data.draw(st.sampled_from([*REPAIRS, "reset", "annealing", "restarts", "em+annealing"]))
     k = data.draw(st.integers(1, 5))
     strength = data.draw(st.sampled_from([0.0, 1e-6, 1e-3, 1.0]))
-    _survives(SEARCHED_CASES[index], X, name, k, strength, data.draw(st.integers(0, 9)))
+    _survives(SEARCHED_CONTINUOUS_CASES[index], X, name, k, strength, data.draw(st.integers(0, 9)))
 
 
 def _survives(case: FamilyCase, X: Array, name: str, k: int, strength: float, seed: int) -> None:

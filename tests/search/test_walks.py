@@ -27,12 +27,19 @@ from emplus.search.reset import Reset
 from emplus.search.restarts import Restarts
 from emplus.search.split_merge import SplitMerge
 from emplus.search.walk import Move, Walk
-from tests.cases import FAMILY_CASES, FamilyCase, every_search, every_searched_family, problem_of
+from tests.cases import (
+    FAMILY_CASES,
+    FamilyCase,
+    every_search,
+    every_searched_family,
+    problem_of,
+)
 from tests.search.helpers import (
     WALKS,
     FailingSource,
     assert_same_mixture,
     drawing,
+    quickly,
     search,
     trapped,
 )
@@ -43,11 +50,6 @@ every_walk = pytest.mark.parametrize("name", WALKS)
 
 def searched(name: str, problem: Problem, start: Mixture, **arguments: Any) -> Fit:
     return search(name, problem, lambda rng: start, n_init=1, **arguments)
-
-
-def quickly(case: FamilyCase) -> dict[str, Stopping]:
-    """Coarse climbs, where those to the end take many steps."""
-    return {} if case.exact else {"stopping": Stopping(1e-4, 200)}
 
 
 @every_search
@@ -134,7 +136,8 @@ def test_what_fails_is_undone_to_the_bit(case: FamilyCase, name: str) -> None:
     first = searched("em", problem, top)
     fit = searched(f"em+{name}", problem, first.mixture)
     if not any(c.accepted for c in fit.candidates):
-        assert_same_mixture(fit.mixture, first.mixture)
+        again = searched("em", problem, first.mixture)
+        assert_same_mixture(fit.mixture, again.mixture)
     assert fit.objective == pytest.approx(first.objective, abs=1e-3)
 
 

@@ -24,11 +24,10 @@ from emplus.families.base import Family
 from emplus.starts import calibration
 from emplus.starts.calibration import calibrated_prior
 from emplus.starts.given import GivenLabels
+from tests.awkward import awkward_rows, every_awkward
 from tests.cases import (
     Array,
     FamilyCase,
-    awkward_rows,
-    every_awkward,
     every_covariance,
     every_family,
     gaussian_family,
