@@ -1,6 +1,6 @@
 """Mixtures of Bernoulli components as densities of binary data.
 
-    python benchmarks/binary_density.py [--data FOLDER] [--sets nltcs,plants] [--parts density,speed]
+    python benchmarks/binary_density.py [--data FOLDER] [--sets nltcs,plants] [--parts speed]
 
 `density`: for every file with arrays `train`, `valid` and `test` of zeros and ones in the folder
 (`$EMPLUS_DATA/binary` by default), nats a row on `test`. The number of components, the prior, the
@@ -8,8 +8,8 @@ start and when to stop are chosen on `valid`; nothing is chosen on `test`. Publi
 beside it: mixtures of trees (Rooshenas & Lowd 2014) and mixtures of Bernoullis (the MADE table,
 Germain et al. 2015, as recalled).
 
-`speed`: seconds an iteration beside StepMix 3.0.0 (`measurement="binary"`), from the same start, the
-same number of iterations, in the same run, and how far the two log-likelihoods are apart.
+`speed`: seconds an iteration beside StepMix 3.0.0 (`measurement="binary"`), from the same start,
+the same number of iterations, in the same run, and how far the two log-likelihoods are apart.
 """
 
 from __future__ import annotations

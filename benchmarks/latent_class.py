@@ -60,12 +60,14 @@ class RandomProbabilities:
 def table(folder: Path, name: str) -> pd.DataFrame:
     """The answers; in `cheating` without the covariate."""
     frame = pd.read_csv(folder / f"{name}.csv")
-    return frame.drop(columns=[column for column in frame if column.upper() == "GPA"])
+    return frame.drop(columns=[column for column in map(str, frame) if column.upper() == "GPA"])
 
 
 def maxima_part(args: argparse.Namespace) -> None:
     """The share of seeds that end at poLCA's maximum."""
-    print(f"default search, prior {PRIOR:g}, {args.seeds} seeds; within 1e-3 nats of poLCA's maximum")
+    print(
+        f"default search, prior {PRIOR:g}, {args.seeds} seeds; within 1e-3 nats of poLCA's maximum"
+    )
     print(
         f"{'set':12s}{'k':>3s}{'poLCA':>12s}{'reached':>9s}{'worst':>12s}{'best':>12s}"
         f"{'BIC':>11s}{'s a fit':>9s}"

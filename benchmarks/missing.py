@@ -30,7 +30,7 @@ from emplus.starts.registry import make_start
 Array = NDArray[np.floating[Any]]
 
 SIZES = ((100_000, 4, 5), (100_000, 10, 20), (20_000, 32, 10), (20_000, 64, 10))
-FAMILIES = (
+FAMILIES: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("gaussian", {"covariance_type": name}) for name in ("full", "tied", "diag", "spherical")),
     ("factor-analyzer", {"n_factors": 4}),
 )
@@ -72,8 +72,12 @@ def _pass(family: Family, X: Array, k: int) -> float:
 
 def quality_part(args: argparse.Namespace) -> None:
     """Distances of parameters and of imputed entries."""
-    print(f"30 % deleted at random, {args.seeds} seeds; means of root mean square errors in units of")
-    print("the columns' standard deviations (parameters: means and covariances of matched components)")
+    print(
+        f"30 % deleted at random, {args.seeds} seeds; means of root mean square errors in units of"
+    )
+    print(
+        "the columns' standard deviations (parameters: means and covariances of matched components)"
+    )
     print(f"{'set':12s}{'way':28s}{'means':>10s}{'covariances':>13s}{'imputed':>10s}")
     for name, k, make in (("iris", 3, _iris), ("wine", 3, _wine), ("generated", 3, _generated)):
         errors: dict[str, list[tuple[float, float, float]]] = {}
@@ -86,13 +90,11 @@ def quality_part(args: argparse.Namespace) -> None:
             for way, fit in WAYS.items():
                 model, filled = fit(holes, k, seed)
                 if model is not None:
-                    found = (*_apart(model, whole), _rms((filled - X)[np.isnan(holes)]))
-                    errors.setdefault(way, []).append(found)
+                    error = (*_apart(model, whole), _rms((filled - X)[np.isnan(holes)]))
+                    errors.setdefault(way, []).append(error)
         for way, found in errors.items():
             means, covariances, imputed = np.mean(found, axis=0)
-            print(
-                f"{name:12s}{way:28s}{means:10.3f}{covariances:13.3f}{imputed:10.3f}", flush=True
-            )
+            print(f"{name:12s}{way:28s}{means:10.3f}{covariances:13.3f}{imputed:10.3f}", flush=True)
 
 
 def _full_information(holes: Array, k: int, seed: int) -> tuple[Any, Array]:
@@ -151,7 +153,9 @@ def _generated(seed: int) -> Array:
     roots = rng.standard_normal((3, 6, 6))
     means = 4.0 * rng.standard_normal((3, 6))
     labels = rng.integers(0, 3, 600)
-    return means[labels] + np.einsum("iab,ib->ia", roots[labels], rng.standard_normal((600, 6)))
+    noise: Array = np.einsum("iab,ib->ia", roots[labels], rng.standard_normal((600, 6)))
+    rows: Array = means[labels] + noise
+    return rows
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def tables(folder: Path, seed: int) -> Iterator[tuple[str, Codes, Codes]]:
         path = folder / f"{name}.csv"
         if path.exists():
             frame = pd.read_csv(path, na_values=["?"])
-            column = next(c for c in frame if c.lower() == target.lower())
+            column = next(c for c in map(str, frame) if c.lower() == target.lower())
             others = frame.drop(columns=[column, *(c for c in frame if c in left_out)])
             codes = np.column_stack([pd.factorize(others[c], sort=True)[0] for c in others])
             yield name, codes, pd.factorize(frame[column])[0]
@@ -91,7 +92,9 @@ def categorical(train: Codes, levels: list[int], k: int, seed: int) -> Any:
 
     def frame(codes: Codes) -> pd.DataFrame:
         columns = {
-            f"x{c}": pd.Categorical.from_codes(codes[:, c], categories=range(levels[c]))
+            f"x{c}": pd.Categorical.from_codes(
+                codes[:, c].tolist(), categories=list(range(levels[c]))
+            )
             for c in range(codes.shape[1])
         }
         return pd.DataFrame(columns)
@@ -111,8 +114,8 @@ def categorical(train: Codes, levels: list[int], k: int, seed: int) -> Any:
 
 
 WAYS: dict[str, Callable[..., Any]] = {
-    "gaussian full": lambda *arguments: gaussian(*arguments, "full"),
-    "gaussian diag": lambda *arguments: gaussian(*arguments, "diag"),
+    "gaussian full": partial(gaussian, covariance="full"),
+    "gaussian diag": partial(gaussian, covariance="diag"),
     "categorical": categorical,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -275,9 +275,9 @@ def test_a_family_says_which_of_its_columns_are_continuous() -> None:
     # Column 1 has the larger variance, beside which the component is narrower.
     assert X[:, 1].var() > X[:, 0].var()
     for answer, column in (([True, True], 1), ([True, False], 0)):
-        said = dataclasses.replace(mixture, family=Says(answer))
+        said = dataclasses.replace(mixture, family=cast(Any, Says(answer)))
         assert diagnose(said, X).narrowest_column.tolist() == [column]
-    found = diagnose(dataclasses.replace(mixture, family=Says([False, False])), X)
+    found = diagnose(dataclasses.replace(mixture, family=cast(Any, Says([False, False]))), X)
     assert found.degenerate.tolist() == []
     assert np.isnan(found.narrowest).all()
     assert str(found)

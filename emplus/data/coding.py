@@ -137,10 +137,12 @@ class Coding:
                 stacklevel=3,
             )
 
-    def encode(self, table: Any) -> NDArray[np.float64]:
+    def encode(self, table: Any, *, compact: bool = False) -> NDArray[Any]:
         """The table as numbers (n, d), NaN where a value is missing.
 
         Columns are told by name where the coding and the table have names, otherwise by place.
+        The numbers are float64; with ``compact`` they are small integers where there are no
+        continuous columns and nothing is missing.
 
         Raises
         ------
@@ -154,10 +156,14 @@ class Coding:
         """
         frame, _ = as_frame(table)
         places = self._places(frame)
-        X = np.empty((len(frame), len(self.columns)))
+        small = compact and "continuous" not in self.kinds
+        X: NDArray[Any] = np.empty((len(frame), len(self.columns)), np.int16 if small else float)
         unseen: list[Unseen] = []
         for j, (column, place) in enumerate(zip(self.columns, places, strict=True)):
-            X[:, j], odd = encoded(column, frame.iloc[:, place], label_of(j, column.name))
+            codes, odd = encoded(column, frame.iloc[:, place], label_of(j, column.name))
+            if X.dtype == np.int16 and np.isnan(codes).any():
+                X = X.astype(np.float64)
+            X[:, j] = codes
             if odd is not None:
                 unseen.append(odd)
         if unseen:

@@ -249,7 +249,7 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
         # A warm start is one start: climbed again it would end at the same place.
         n_init = 1 if warm else check_positive_int("n_init", self.n_init)
         if isinstance(self.search, str):
-            return make_search(self.search, n_init)
+            return make_search(self.search, n_init, further=not warm)
         if not callable(self.search):
             raise ArgumentError(f"search={self.search!r} is neither a name nor a search.")
         return self.search

@@ -46,7 +46,7 @@ class CodedEstimator(MixtureEstimator):
         if reset:
             self.coding_ = self._infer(table)
         check_is_fitted(self, "coding_")
-        rows = self.coding_.encode(table)
+        rows = self.coding_.encode(table, compact=True)
         if not self.allow_missing and (missing := np.isnan(rows)).any():
             row, column = np.argwhere(missing)[0]
             raise DataError(
@@ -60,7 +60,7 @@ class CodedEstimator(MixtureEstimator):
         table = self._table(X)
         some = table[kept] if isinstance(table, np.ndarray) else as_frame(table)[0][kept]
         self.coding_ = self._infer(some)
-        return self.coding_.encode(some)
+        return self.coding_.encode(some, compact=True)
 
     def _table(self, X: Any) -> Any:
         """A data frame as it is, anything else as an array of two dimensions."""
@@ -84,8 +84,9 @@ class CodedEstimator(MixtureEstimator):
 
     def _written(self, rows: Array, like: Any = None) -> Any:
         table = self.coding_.decode(np.asarray(rows, dtype=np.float64))
-        if hasattr(like, "index") and hasattr(table, "set_axis"):
-            table = table.set_axis(like.index)
+        index = getattr(like, "index", None)
+        if hasattr(table, "set_axis") and index is not None and not callable(index):
+            table = table.set_axis(index)
         return table
 
     def _warn_of_data(self, problem: Problem) -> None:

@@ -27,6 +27,10 @@ __all__ = ["MOST_EXPANDED", "CentredIncomplete", "ExpandedIncomplete"]
 # The log density of what cannot be: far below any other, and finite in float32 too.
 _NOWHERE = -1e30
 
+# Numbers in the matrices of a block's patterns up to which they are kept from the E step for the
+# sums: solving for them again takes longer than all else.
+_MOST_KEPT = 1 << 22
+
 # Columns up to which the quadratic terms of a row are made.
 MOST_EXPANDED = 32
 
@@ -54,13 +58,14 @@ class _Incomplete:
         self._log_weights = np.maximum(log_weights, _NOWHERE)
 
     def _solved(self, rows: _Rows) -> Iterator[tuple[list[slice], Regressions]]:
-        """The runs of some patterns, and their matrices; kept where they are all of them."""
+        """The runs of some patterns, and their matrices; kept where they are not too many."""
         k, d = self._means.shape
+        kept = len(rows.patterns.observed) * self._matrices.size <= _MOST_KEPT
         for chunk in pattern_chunks(len(rows.patterns.observed), k, d):
             found = rows.solved.get(chunk.start)
             if found is None:
                 found = Regressions.of(self._matrices, rows.patterns.observed[chunk])
-                if chunk.stop - chunk.start == len(rows.patterns.observed):
+                if kept:
                     rows.solved[chunk.start] = found
             yield rows.patterns.runs[chunk], found
 

@@ -51,18 +51,21 @@ class Regressions:
     @classmethod
     def of(cls, covariances: Array, observed: NDArray[np.bool_]) -> Regressions:
         """Solve for all patterns; O(p k d^3)."""
-        d = covariances.shape[-1]
-        present = observed[:, None, :]
-        both = (present[..., :, None] & present[..., None, :]).reshape(len(observed), 1, d, d)
-        roots = np.linalg.cholesky(np.where(both, covariances, np.eye(d)))
-        whiteners = np.linalg.inv(roots) * present[..., :, None]
+        there = observed[:, None, :].astype(np.float64)
+        rows_there, columns_there = there[..., :, None], there[..., None, :]
+        padded = covariances * (rows_there * columns_there)
+        np.einsum("pkaa->pka", padded)[...] += 1.0 - there
+        roots = np.linalg.cholesky(padded)
+        whiteners = np.linalg.inv(roots)
+        whiteners *= rows_there
         half_log_det = -np.log(np.einsum("pkaa->pka", roots)).sum(axis=2)
-        gains = covariances @ (whiteners.swapaxes(2, 3) @ whiteners)
-        rows_there = np.broadcast_to(present[..., :, None], both.shape)
-        gains = np.where(rows_there, np.eye(d) * rows_there, gains)
-        residuals = covariances - gains @ covariances
-        absent = ~(present[..., :, None] | present[..., None, :])
-        residuals = np.where(absent, 0.5 * (residuals + residuals.swapaxes(2, 3)), 0.0)
+        # Rows of what is there are the identity: exactly, whatever rounding makes of it.
+        gains = np.matmul(covariances, whiteners.swapaxes(2, 3) @ whiteners, out=padded)
+        gains *= 1.0 - rows_there
+        np.einsum("pkaa->pka", gains)[...] += there
+        residuals = np.matmul(gains, covariances, out=roots)
+        np.subtract(covariances, residuals, out=residuals)
+        residuals *= (1.0 - rows_there) * (1.0 - columns_there)
         constants = half_log_det - 0.5 * LOG_TWO_PI * observed.sum(axis=1)[:, None]
         return cls(observed, whiteners, gains, residuals, constants)
 

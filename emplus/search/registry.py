@@ -31,7 +31,9 @@ SEARCHES: dict[str, Callable[[int, Search | None], Search]] = {
 }
 
 
-def make_search(name: str, n_init: int = 1, budget: Budget | None = None) -> Search:
+def make_search(
+    name: str, n_init: int = 1, budget: Budget | None = None, *, further: bool = True
+) -> Search:
     """The search of that name, from ``n_init`` starts (at least ten for ``restarts``).
 
     Names joined by ``+`` are searches that each start from the result of the one before.
@@ -43,6 +45,8 @@ def make_search(name: str, n_init: int = 1, budget: Budget | None = None) -> Sea
     budget : Budget, optional
         What each of the searches may spend after what it starts from. ``em`` and ``restarts`` have
         no budget.
+    further : bool
+        Whether a search may try other starts besides; not where the one start is an earlier fit.
 
     Raises
     ------
@@ -71,6 +75,8 @@ def make_search(name: str, n_init: int = 1, budget: Budget | None = None) -> Sea
             )
         if budget is not None and "budget" in {field.name for field in fields(following)}:
             following, budgeted = replace(following, budget=budget), True
+        if isinstance(following, SplitMerge):
+            following = replace(following, further=further)
         search = following
     if budget is not None and not budgeted:
         raise ArgumentError(

@@ -52,6 +52,9 @@ class SplitMerge:
         ``ueda`` only: their lambda, which makes the M step Sigma_j = (S_j + lambda I) / (n_j + 1),
         equation (20), in squared units of the data, in place of the problem's own prior. The
         objective is then the one that belongs to it.
+    further : bool
+        Whether further starts are tried where the first search draws few and one is often not
+        enough, see the notes. A start that carries on from an earlier fit needs none.
 
     Raises
     ------
@@ -65,7 +68,8 @@ class SplitMerge:
     -----
     With one component there is nothing to move and this is the first search alone. With two there
     is no triple: where the first search draws fewer than five starts, others are tried up to that
-    number by short runs, the best of them carried on; ``local`` then still cuts the two anew.
+    number by short runs, the best of them carried on; ``local`` then still cuts the two anew. On
+    small tables of counts, or with holes, up to eighteen starts of several kinds are tried.
 
     Examples
     --------
@@ -78,6 +82,7 @@ class SplitMerge:
     budget: Budget = field(default_factory=Budget)
     max_candidates: int = 5
     regularization: float | None = None
+    further: bool = True
 
     def __post_init__(self) -> None:
         if self.variant not in _VARIANTS:
@@ -138,6 +143,8 @@ class SplitMerge:
     def _first(self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator) -> Fit:
         first = self.first
         fit = first(engine, problem, draw, rng)
+        if not self.further:
+            return fit
         if isinstance(first, Restarts) and fit.outcome is not Outcome.INTERRUPTED:
             more = n_diverse(problem, fit.mixture.n_components) - first.n_init
             if more > 0:

@@ -18,7 +18,7 @@ class Perturbed:
     """Copies of one component fitted to all rows, each made round and moved by a random step.
 
     Latent class analysis usually starts from probabilities at random, which this is where columns
-    are categories. Cost O(n).
+    are categories. Gaussians begin round, so it is for columns of comparable units. Cost O(n).
     """
 
     def __call__(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:

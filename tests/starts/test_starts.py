@@ -26,6 +26,9 @@ from tests.cases import (
 from tests.oracles import full_covariances
 
 every_start = pytest.mark.parametrize("name", STARTS)
+# Of the others, the components are cells of the rows.
+CELL_STARTS = [name for name in STARTS if name != "perturbed"]
+every_cell_start = pytest.mark.parametrize("name", CELL_STARTS)
 
 CORNERS = 10.0 * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
@@ -57,7 +60,7 @@ def test_same_seed_same_bits_other_seed_other_start(case: FamilyCase, name: str)
 
 
 @every_covariance
-@every_start
+@every_cell_start
 def test_covariances_are_as_wide_as_the_cells(covariance_type: str, name: str) -> None:
     X, _ = blobs()
     mixture = draw(name, problem_of(gaussian_family(covariance_type), ArraySource(X)))
@@ -86,7 +89,7 @@ def test_separate_clusters_are_found(name: str) -> None:
         assert_allclose(mixture.parameters.means[order], CORNERS, atol=1.5)
 
 
-@every_start
+@every_cell_start
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_starts_do_not_see_the_units_of_the_columns(covariance_type: str, name: str) -> None:
     X, _ = blobs()
