@@ -90,13 +90,12 @@ def categorical(train: Codes, levels: list[int], k: int, seed: int) -> Any:
     """The same of a mixture of categorical components."""
     model = CategoricalMixture(k, random_state=seed)
 
+    def column(codes: Codes, number: int) -> pd.Categorical:
+        values = [int(code) if code >= 0 else None for code in codes]
+        return pd.Categorical(values, categories=range(number))
+
     def frame(codes: Codes) -> pd.DataFrame:
-        columns = {
-            f"x{c}": pd.Categorical.from_codes(
-                codes[:, c].tolist(), categories=list(range(levels[c]))
-            )
-            for c in range(codes.shape[1])
-        }
+        columns = {f"x{c}": column(codes[:, c], levels[c]) for c in range(codes.shape[1])}
         return pd.DataFrame(columns)
 
     model.fit(frame(train))
