@@ -90,8 +90,8 @@ def categorical(train: Codes, levels: list[int], k: int, seed: int) -> Any:
     """The same of a mixture of categorical components."""
     model = CategoricalMixture(k, random_state=seed)
 
-    def column(codes: Codes, number: int) -> pd.Categorical:
-        values = [int(code) if code >= 0 else None for code in codes]
+    def column(codes: Codes, number: int) -> Any:
+        values: Any = [int(code) if code >= 0 else None for code in codes]
         return pd.Categorical(values, categories=range(number))
 
     def frame(codes: Codes) -> pd.DataFrame:

@@ -88,5 +88,8 @@ class Source(Protocol):
     def subset(self, rows: NDArray[np.integer]) -> Source:
         """A source of some of the rows, in memory."""
 
+    def distinct(self) -> Source:
+        """A source in which equal rows are one, with their weights added, where that saves much."""
+
     def columns(self, chosen: NDArray[np.integer]) -> Source:
         """A source of some of the columns."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.data.base import Array, Block
+from emplus.data.distinct import distinct_rows
 from emplus.errors import ArgumentError
 from emplus.numerics.moments import Moments
 from emplus.numerics.patterns import pattern_order
@@ -26,6 +27,10 @@ T = TypeVar("T")
 # Bytes that one block may hold: about what one core has of a shared cache.
 _BLOCK_BYTES = 8 << 20
 _SHORTEST, _LONGEST = 256, 16384
+# Numbers in a pass up to which handing the blocks to threads takes longer than it saves.
+_SMALL = 1 << 20
+# Share of distinct rows up to which it pays to take equal rows together.
+_MOST_DISTINCT = 0.8
 # A chunk of consecutive blocks is summed by one thread before it is handed over.
 _CHUNKS = 64
 
@@ -114,7 +119,11 @@ class ArraySource:
             blocks = range(index * per_chunk, last)
             return _sum(function(self._block(b * rows, rows)) for b in blocks)
 
-        return _sum(self.each(chunk, -(-n_blocks // per_chunk)))
+        n_chunks = -(-n_blocks // per_chunk)
+        if self.n_rows * width > _SMALL:
+            return _sum(self.each(chunk, n_chunks))
+        with single_threaded():
+            return _sum(map(chunk, range(n_chunks)))
 
     def map_rows(self, function: Callable[[Any], Array]) -> Array:
         """``function`` of each block of rows, its answers in the order of the rows given."""
@@ -154,6 +163,21 @@ class ArraySource:
     def subset(self, rows: NDArray[np.integer]) -> ArraySource:
         """A source of some of the rows, with as many threads."""
         return self._with(*self.take(rows), None if self.labels is None else self.labels[rows])
+
+    def distinct(self) -> ArraySource:
+        """A source in which equal rows are one, with their weights added.
+
+        Itself where that saves little, where the rows are not boolean or whole numbers, and where
+        components are known.
+        """
+        if self._X.dtype.kind == "f" or self.labels is not None:
+            return self
+        found = distinct_rows(self._X)
+        if found is None or len(found[0]) > _MOST_DISTINCT * self.n_rows:
+            return self
+        first, which = found
+        weight = np.bincount(which, self._weight, minlength=len(first)).astype(np.float64)
+        return self._with(self._X[first], weight, None)
 
     def columns(self, chosen: NDArray[np.integer]) -> ArraySource:
         """A source of some of the columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Self
 
@@ -33,7 +34,7 @@ from emplus.estimators.validation import (
     spread_fits,
     unless_refused,
 )
-from emplus.families.base import Family
+from emplus.families.base import Counting, Family
 from emplus.mixture import Mixture
 from emplus.search.base import Search
 from emplus.search.fit import Fit
@@ -99,7 +100,7 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
         """Rows of the prior, one number or one for each part; None where the data are to tell."""
 
     def _given(self, n_features: int) -> dict[str, Array]:
-        """Starting values besides weights and means, by their names in the family's ``pack``."""
+        """Starting values besides weights and means, by name in the family's ``pack``."""
         return {}
 
     def _means(self, n_features: int) -> Array | None:
@@ -182,7 +183,9 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
         with unless_refused(self):
             k = check_positive_int("n_components", self.n_components)
             source = self._source(X, sample_weight, labels, k)
-            family = self._family(source.n_features)
+            family, n_rows = self._family(source.n_features), source.n_rows
+            if isinstance(family, Counting) and isinstance(self.init_params, str):
+                source = source.distinct()  # few questions have few different answers
             prior = calibrated_prior(family, source, k, self._strength())
             problem = Problem(family, source, prior)
             start = self._start(source.n_features, source.labels is not None)
@@ -195,7 +198,7 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
                 lambda rng: start(problem, k, rng),
                 make_rng(self.random_state),
             )
-            self._adopt(fit)
+            self._adopt(replace(fit, n_rows=n_rows))
             self.prior_ = prior
         warn_of_rows(source)
         self._warn_of_data(problem)

@@ -15,6 +15,7 @@ from emplus.families.discrete import (
     Probabilities,
     PseudoCounts,
     clipped_log,
+    clipped_log_rest,
     first_guess,
     joined,
     leave_one_out,
@@ -102,7 +103,7 @@ class Bernoulli:
     def log_prior(self, parameters: Probabilities, prior: PseudoCounts) -> Array:
         """M sum_a (f log theta + (1 - f) log(1 - theta)) for each component (k,)."""
         theta, f = parameters.probabilities, prior.frequencies
-        log_prior: Array = clipped_log(theta) @ f + clipped_log(1.0 - theta) @ (1.0 - f)
+        log_prior: Array = clipped_log(theta) @ f + clipped_log_rest(theta) @ (1.0 - f)
         return prior.strength * log_prior
 
     def average(self, parameters: Probabilities, weights: Array) -> Probabilities:
@@ -160,7 +161,7 @@ class Bernoulli:
         theta = parameters.probabilities
         rest = np.setdiff1d(np.arange(theta.shape[1]), columns)
         given = theta[:, columns]
-        log_density = clipped_log(given) @ values + clipped_log(1.0 - given) @ (1.0 - values)
+        log_density = clipped_log(given) @ values + clipped_log_rest(given) @ (1.0 - values)
         return *self.marginal(parameters, rest), log_density
 
     def impute(self, parameters: Probabilities, X: Array, resp: Array) -> Array:
@@ -216,7 +217,7 @@ class _BernoulliKernel:
 
     def __init__(self, probabilities: Array, log_weights: Array, dtype: np.dtype[Any]):
         self._ones = clipped_log(probabilities).astype(dtype)
-        self._zeros = clipped_log(1.0 - probabilities).astype(dtype)
+        self._zeros = clipped_log_rest(probabilities).astype(dtype)
         self._constants = np.maximum(log_weights, _NOWHERE).astype(dtype)
         size = np.maximum(np.abs(self._ones), np.abs(self._zeros)).sum(axis=1).max(initial=0.0)
         self.loss = float(np.finfo(dtype).eps) * float(size)
@@ -267,7 +268,7 @@ class _Complete(_BernoulliKernel):
         if is_sparse(rows):
             joint[...] = (rows @ logits.T).T
         else:
-            np.matmul(logits, rows.T, out=joint)
+            np.dot(logits, rows.T, out=joint)
         joint += constants[:, None]
         return joint.T
 
@@ -306,7 +307,7 @@ class _Incomplete(_BernoulliKernel):
     def log_joint(self, rows: Array) -> Array:
         """Joint log densities (b, k) of what is there."""
         joint = scratch("joint", (len(self._ones), len(rows)), rows.dtype)
-        np.matmul(np.concatenate([self._ones, self._zeros], axis=1), rows.T, out=joint)
+        np.dot(np.concatenate([self._ones, self._zeros], axis=1), rows.T, out=joint)
         joint += self._constants[:, None]
         return joint.T
 

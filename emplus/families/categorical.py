@@ -310,7 +310,7 @@ class _CategoricalKernel:
         if self._sparse:
             joint[...] = (rows @ self._logs.T).T
         else:
-            np.matmul(self._logs, rows, out=joint)
+            np.dot(self._logs, rows, out=joint)
         joint += self._constants[:, None]
         return joint.T
 

@@ -16,6 +16,7 @@ __all__ = [
     "Probabilities",
     "PseudoCounts",
     "clipped_log",
+    "clipped_log_rest",
     "first_guess",
     "joined",
     "leave_one_out",
@@ -27,7 +28,7 @@ __all__ = [
 _FIRST_STRENGTH = 1.0
 
 # Probabilities below this count as this in a logarithm, so that 0 log 0 is 0.
-_TINY = 1e-300
+_TINY = 1e-15
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,12 @@ class CountStatistics:
 def clipped_log(probabilities: Array) -> Array:
     """Natural logarithms, finite even of 0."""
     logarithms: Array = np.log(np.maximum(probabilities, _TINY))
+    return logarithms
+
+
+def clipped_log_rest(probabilities: Array) -> Array:
+    """Natural logarithms of what is left to 1, finite even of 1."""
+    logarithms: Array = np.log(1.0 - np.minimum(probabilities, 1.0 - _TINY))
     return logarithms
 
 
