@@ -52,7 +52,7 @@ def refused(path: Path, contents: bytes) -> str:
 
 
 FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -121,7 +121,7 @@ PATHS: list[tuple[str, ...]] = [
 ]
 
 
-@settings(FUZZ, max_examples=300)
+@settings(FUZZ, max_examples=150)
 @given(where=st.sampled_from(PATHS), value=JSON)
 def test_a_hostile_description_is_refused_or_harmless(
     model_bytes: bytes, tmp_path: Path, where: tuple[str, ...], value: Any

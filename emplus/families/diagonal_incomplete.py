@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from emplus.families.base import Array
 from emplus.families.covariance import Covariance
+from emplus.families.gaussian_centred import LOG_TWO_PI
 from emplus.families.gaussian_statistics import GaussianStatistics
 from emplus.numerics.workspace import scratch
 
 __all__ = ["DiagonalIncomplete"]
-
-LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
 # The log density of what cannot be: far below any other, and finite in float32 too.
 _NOWHERE = -1e30

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.families.base import Array
+from emplus.families.gaussian_centred import LOG_TWO_PI
 from emplus.numerics.patterns import Patterns
 
 __all__ = ["Regressions", "conditional_draws", "conditional_means", "pattern_chunks"]
-
-LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
 # Numbers in the matrices of the patterns that are worked on together.
 _NUMBERS_AT_ONCE = 1 << 20

@@ -203,7 +203,7 @@ def odd_tables(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("estimator", [CategoricalMixture, MixedMixture])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(table=odd_tables(), k=st.integers(1, 3))
 def test_odd_tables_are_fitted_or_refused_in_a_sentence(
     estimator: Any, table: pd.DataFrame, k: int

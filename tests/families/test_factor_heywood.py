@@ -79,7 +79,7 @@ def test_without_a_prior_it_is_finite_or_says_why_not(noise: str, loadings: str,
         assert climb.component in (0, 1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     X=awkward_rows(),
     q=st.integers(0, 3),

@@ -238,7 +238,7 @@ def assert_proper(prior: Any, strength: float | None = None) -> None:
     assert strength is None or prior.strength == strength
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(X=awkward_rows(), k=st.integers(1, 8), weighted=st.booleans(), seed=st.integers(0, 99))
 def test_any_rows_give_a_proper_prior(X: Array, k: int, weighted: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
