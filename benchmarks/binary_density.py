@@ -80,8 +80,11 @@ MOST_CONVERGED, MOST_NUMBERS = 128, 4e8
 # Iterations after which log-likelihoods are compared with the peer's.
 _COMPARED = 10
 
-# Stopped runs that are taken together, and components of each up to which they are.
-POOLED, MOST_POOLED = 4, 512
+# Numbers of a pass above which no run is made at all.
+MOST_STOPPED = 4e9
+
+# Stopped runs that are taken together, and components and numbers of each up to which they are.
+POOLED, MOST_POOLED, MOST_TOGETHER = 4, 512, 1e9
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Cell:
 def fits(train: Array, valid: Array, components: tuple[int, ...], seed: int) -> Iterator[Cell]:
     """Every way for every number of components that the rows can hold."""
     for k in components:
-        if 4 * k > len(train):
+        if 4 * k > len(train) or float(train.size) * k > MOST_STOPPED:
             return
         if k <= MOST_CONVERGED and float(train.size) * k <= MOST_NUMBERS:
             begun = time.perf_counter()
@@ -110,7 +113,8 @@ def fits(train: Array, valid: Array, components: tuple[int, ...], seed: int) -> 
             begun = time.perf_counter()
             cell = stopped(train, valid, k, seed, arguments)
             yield cell
-            if k <= MOST_POOLED and arguments["init_params"] == "perturbed":
+            together = k <= MOST_POOLED and float(train.size) * k <= MOST_TOGETHER
+            if together and arguments["init_params"] == "perturbed":
                 others = [
                     stopped(train, valid, k, seed + 1000 * other, arguments)
                     for other in range(1, POOLED)

@@ -21,6 +21,8 @@ iteration) and what to do about it.
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "FitWarning",
     "ModelFileError",
     "UnknownNameError",
+    "say",
 ]
 
 
@@ -97,3 +100,12 @@ class DataWarning(EmplusWarning):
 
 class FitWarning(EmplusWarning):
     """The fit is usable, but not quite what was asked for."""
+
+
+def say(kind: type[Warning], sentence: str) -> None:
+    """Warn at the line of the caller's own code, however deep inside the package we are."""
+    depth, frame = 1, sys._getframe()
+    # Code that is run from a string may have no name.
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("emplus."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(sentence, kind, stacklevel=depth)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from emplus.data.coding_json import column_from_json, column_to_json, malformed
 from emplus.data.columns import KINDS, Column, Unseen, encoded, inferred
 from emplus.data.decoding import decoded, joined
 from emplus.data.frames import as_frame, names_of
-from emplus.errors import DataError, DataWarning
+from emplus.errors import DataError, DataWarning, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,11 +129,10 @@ class Coding:
         ]
         if alone:
             one = len(alone) == 1
-            warnings.warn(
+            say(
+                DataWarning,
                 f"{_listed(alone)} {'has' if one else 'have'} one value only and "
                 f"{'tells' if one else 'tell'} nothing about the components.",
-                DataWarning,
-                stacklevel=3,
             )
 
     def encode(self, table: Any, *, compact: bool = False) -> NDArray[Any]:
@@ -167,7 +165,7 @@ class Coding:
             if odd is not None:
                 unseen.append(odd)
         if unseen:
-            warnings.warn(_unseen_sentence(unseen), DataWarning, stacklevel=2)
+            say(DataWarning, _unseen_sentence(unseen))
         return X
 
     def _places(self, frame: pd.DataFrame) -> list[int]:

@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from emplus.engine.observers import Observer
 from emplus.engine.problem import Problem
-from emplus.errors import ArgumentError, DataWarning
+from emplus.errors import ArgumentError, DataWarning, say
 from emplus.estimators.base import MixtureEstimator
-from emplus.estimators.telling import say
 from emplus.estimators.validation import column_name, given_array, pseudo_rows
 from emplus.families.gaussian import Gaussian
 from emplus.families.registry import make_covariance

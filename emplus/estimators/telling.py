@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,21 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emplus.data.memory import ArraySource
 from emplus.engine.outcome import Outcome
-from emplus.errors import DataWarning, FitWarning
+from emplus.errors import DataWarning, FitWarning, say
 from emplus.estimators.validation import column_name
 from emplus.numerics.moments import Moments
 from emplus.search.fit import Fit
 
-__all__ = ["say", "warn_of_columns", "warn_of_fit", "warn_of_rows"]
-
-
-def say(kind: type[Warning], sentence: str) -> None:
-    """Warn at the line of the caller's own code, however deep inside the package we are."""
-    depth, frame = 1, sys._getframe()
-    # Code that is run from a string may have no name.
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("emplus."):
-        depth, frame = depth + 1, frame.f_back
-    warnings.warn(sentence, kind, stacklevel=depth)
+__all__ = ["warn_of_columns", "warn_of_fit", "warn_of_rows"]
 
 
 def warn_of_rows(source: ArraySource) -> None:

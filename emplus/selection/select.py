@@ -7,8 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from emplus.errors import FitError
-from emplus.estimators.telling import say
+from emplus.errors import FitError, say
 from emplus.estimators.validation import make_rng
 from emplus.selection.candidates import candidates, default_families
 from emplus.selection.cells import best_of, check_criterion
