@@ -285,7 +285,7 @@ def _product_case(
     )
 
 
-_SEARCHED = ("factors-diag", "factors-common", "bernoulli", "categorical", "product-full")
+_SEARCHED = ("factors-diag", "factors-common", "bernoulli", "categorical")
 FACTOR_CASES = [
     _factor_case("diag"),
     _factor_case("shared"),

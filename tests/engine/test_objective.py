@@ -56,7 +56,7 @@ def test_weights_count_rows_in_the_objective(case: FamilyCase, make_source: Make
 
 @every_continuous_family
 def test_never_falls_at_default_settings(case: FamilyCase) -> None:
-    examples = 120 if case.exact else 20
+    examples = 60 if case.exact else 12
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(X=awkward_rows(), k=st.integers(1, 6), seed=st.integers(0, 10_000))
