@@ -203,6 +203,7 @@ def _dtype_name(dtype: Any) -> str:
     try:
         pd.api.types.pandas_dtype(name)
     except (TypeError, NotImplementedError):
+        # What pandas raises for types that it cannot make from a name.
         return "object"
     return name
 

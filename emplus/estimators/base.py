@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -34,7 +34,7 @@ from emplus.estimators.validation import (
     spread_fits,
     unless_refused,
 )
-from emplus.families.base import Counting, Family
+from emplus.families.base import Family, counts_only
 from emplus.mixture import Mixture
 from emplus.search.base import Search
 from emplus.search.fit import Fit
@@ -49,7 +49,7 @@ __all__ = ["MixtureEstimator"]
 Array = NDArray[np.floating]
 
 
-class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
+class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
     """Fit, score, assign and sample: everything that does not depend on the family."""
 
     # Set by fit.
@@ -184,7 +184,7 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator, ABC):  # type: ign
             k = check_positive_int("n_components", self.n_components)
             source = self._source(X, sample_weight, labels, k)
             family, n_rows = self._family(source.n_features), source.n_rows
-            if isinstance(family, Counting) and isinstance(self.init_params, str):
+            if counts_only(family) and isinstance(self.init_params, str):
                 source = source.distinct()  # few questions have few different answers
             prior = calibrated_prior(family, source, k, self._strength())
             problem = Problem(family, source, prior)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +31,9 @@ class CodedEstimator(MixtureEstimator):
     # Set by fit.
     coding_: Coding
 
+    @abstractmethod
     def _infer(self, X: Any) -> Coding:
         """The coding of a table that is to be fitted."""
-        raise NotImplementedError
 
     def _read(self, X: Any, *, reset: bool) -> Any:
         table = self._table(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,14 @@ __all__ = ["Measures"]
 Array = NDArray[np.floating]
 
 
-class Measures:
+class Measures(ABC):
     """Assigns and scores rows by the fitted ``mixture_``."""
 
     mixture_: Mixture
 
+    @abstractmethod
     def _rows(self, X: Any) -> ArraySource:
         """The rows of a table, once the estimator is known to be fitted."""
-        raise NotImplementedError
 
     def predict(self, X: Any) -> NDArray[np.intp]:
         """The most responsible component of each row (n,)."""

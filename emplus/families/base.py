@@ -24,6 +24,7 @@ __all__ = [
     "Parameters",
     "SingularComponentError",
     "Statistics",
+    "counts_only",
 ]
 
 Array = NDArray[np.floating[Any]]
@@ -245,6 +246,13 @@ class Family(Protocol):
 
     def unpack(self, arrays: Mapping[str, Array]) -> Any:
         """Parameters from ``pack``'s arrays; ValueError with a sentence where they do not fit."""
+
+
+def counts_only(family: Family) -> bool:
+    """Whether the components, or those of every part, are fitted from counts alone."""
+    if family.parts:
+        return all(counts_only(part) for part, _ in family.parts)
+    return isinstance(family, Counting)
 
 
 @runtime_checkable

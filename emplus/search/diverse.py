@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 
 from emplus.engine.problem import Problem
-from emplus.families.base import Counting
+from emplus.families.base import counts_only
 from emplus.mixture import Mixture
 from emplus.search.base import Draw
 from emplus.starts.given import RandomResponsibilities
@@ -31,8 +31,8 @@ def n_diverse(problem: Problem, n_components: int) -> int:
     d = problem.source.n_features
     if n_components == 1 or problem.source.labels is not None:
         return 0
-    if isinstance(problem.family, Counting):
-        terms = sum(problem.family.levels) or d
+    if counts_only(problem.family):
+        terms = sum(max(number, 1) for number in problem.family.levels or (1,) * d)
     elif problem.moments.missing:
         terms = d**3
     else:

@@ -132,28 +132,33 @@ class SplitMerge:
         walk = Walk(fine, problem, fit, Budget())
         walk.settle()
         fit = walk.result()
+        if walk.interrupted:
+            return fit
         starts = diverse(problem, fit.mixture.n_components, draw)
-        others = Restarts(more)(fine, problem, starts, rng)
-        both = joined(fit, others)
-        if others.objective > fit.objective + _BETTER:
+        both = joined(fit, Restarts(more)(fine, problem, starts, rng))
+        if both.objective > fit.objective + _BETTER:
             return both
         # The same end, but for what is left of the climb: the components keep their numbers.
-        return replace(fit, passes=both.passes, runs=both.runs, seconds=both.seconds)
+        outcome = Outcome.INTERRUPTED if both.outcome is Outcome.INTERRUPTED else fit.outcome
+        return replace(
+            fit, outcome=outcome, passes=both.passes, runs=both.runs, seconds=both.seconds
+        )
 
     def _first(self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator) -> Fit:
         first = self.first
         fit = first(engine, problem, draw, rng)
-        if not self.further:
+        stopped = fit.outcome is Outcome.INTERRUPTED or not self.budget.allows(0.0, 0.0, 0)
+        if stopped or not self.further or not isinstance(first, Restarts):
             return fit
-        if isinstance(first, Restarts) and fit.outcome is not Outcome.INTERRUPTED:
-            more = n_diverse(problem, fit.mixture.n_components) - first.n_init
+        k = fit.mixture.n_components
+        more = n_diverse(problem, k) - first.n_init
+        further = _STARTS - first.n_init if k == 2 else 0
+        try:
             if more > 0:
                 return self._among(fit, engine, problem, draw, rng, more)
-        further = _STARTS - first.n_init if isinstance(first, Restarts) else 0
-        stopped = fit.outcome is Outcome.INTERRUPTED or not self.budget.allows(0.0, 0.0, 0)
-        if fit.mixture.n_components != 2 or further < 1 or stopped:
-            return fit
-        try:
-            return joined(fit, Restarts(further, carried=1)(engine, problem, draw, rng))
+            if further > 0:
+                return joined(fit, Restarts(further, carried=1)(engine, problem, draw, rng))
         except FitError:
+            # One end is enough, whatever became of the others.
             return fit
+        return fit

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from emplus.engine.outcome import Outcome
 from emplus.errors import ArgumentError, DataError, EmplusError, FitError
 from emplus.numerics.threads import single_threaded
+from emplus.search.registry import make_search
 from emplus.selection.candidates import with_components
 from emplus.starts.base import Start
 
@@ -128,6 +129,9 @@ class FitTask:
         if self.start is not None:
             # The same start again would only end at the same place.
             given |= {"init_params": self.start, "n_init": 1}
+            if isinstance(self.prototype.search, str):
+                # The fresh fit of as many components tries the other starts.
+                given["search"] = make_search(self.prototype.search, further=False)
         if rows.threads is not None:
             given["n_jobs"] = rows.threads
         estimator = with_components(self.prototype, self.n_components, **given)
