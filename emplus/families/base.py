@@ -17,6 +17,7 @@ from emplus.numerics.moments import Moments
 
 __all__ = [
     "EMPTY",
+    "NOWHERE",
     "Array",
     "Counting",
     "Family",
@@ -25,6 +26,7 @@ __all__ = [
     "SingularComponentError",
     "Statistics",
     "counts_only",
+    "side_by_side",
 ]
 
 Array = NDArray[np.floating[Any]]
@@ -32,6 +34,10 @@ Array = NDArray[np.floating[Any]]
 # A component with no more than this share of the weight has lost all its rows: an underflowed
 # responsibility is not exactly zero.
 EMPTY = 1e-30
+
+# The log density of what cannot be: far below any other, and finite in float32 too. Minus infinity
+# would meet zeros inside matrix products.
+NOWHERE = -1e30
 
 
 class SingularComponentError(ArithmeticError):
@@ -246,6 +252,11 @@ class Family(Protocol):
 
     def unpack(self, arrays: Mapping[str, Array]) -> Any:
         """Parameters from ``pack``'s arrays; ValueError with a sentence where they do not fit."""
+
+
+def side_by_side(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """Sums of several groups of components, each with a leading component axis, as of one."""
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
 def counts_only(family: Family) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array, Kernel
+from emplus.families.base import NOWHERE, Array, Kernel, side_by_side
 from emplus.families.discrete import (
     CountStatistics,
     Probabilities,
@@ -17,7 +17,6 @@ from emplus.families.discrete import (
     clipped_log,
     clipped_log_rest,
     first_guess,
-    joined,
     leave_one_out,
     maximized,
     unpacked,
@@ -28,9 +27,6 @@ from emplus.numerics.sparse import is_sparse
 from emplus.numerics.workspace import scratch
 
 __all__ = ["Bernoulli"]
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 
 @final
@@ -218,7 +214,7 @@ class _BernoulliKernel:
     def __init__(self, probabilities: Array, log_weights: Array, dtype: np.dtype[Any]):
         self._ones = clipped_log(probabilities).astype(dtype)
         self._zeros = clipped_log_rest(probabilities).astype(dtype)
-        self._constants = np.maximum(log_weights, _NOWHERE).astype(dtype)
+        self._constants = np.maximum(log_weights, NOWHERE).astype(dtype)
         size = np.maximum(np.abs(self._ones), np.abs(self._zeros)).sum(axis=1).max(initial=0.0)
         self.loss = float(np.finfo(dtype).eps) * float(size)
 
@@ -236,7 +232,7 @@ class _BernoulliKernel:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return joined(parts)
+        return side_by_side(parts)
 
 
 class _Complete(_BernoulliKernel):

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from emplus.errors import ArgumentError
-from emplus.families.base import Array, Kernel
+from emplus.families.base import NOWHERE, Array, Kernel, side_by_side
 from emplus.families.discrete import (
     CountStatistics,
     Probabilities,
     PseudoCounts,
     clipped_log,
     first_guess,
-    joined,
     leave_one_out,
     maximized,
     unpacked,
@@ -29,9 +28,6 @@ from emplus.numerics.moments import Moments
 from emplus.numerics.workspace import scratch
 
 __all__ = ["Categorical"]
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 # Levels a column, on average, from which on looking them up is faster than multiplying by zeros.
 _MANY_LEVELS = 16
@@ -273,7 +269,7 @@ class _CategoricalKernel:
     ):
         self._family = family
         self._logs = clipped_log(probabilities).astype(dtype)
-        self._constants = np.maximum(log_weights, _NOWHERE).astype(dtype)
+        self._constants = np.maximum(log_weights, NOWHERE).astype(dtype)
         self._sparse = len(family.groups) > _MANY_LEVELS * len(family.levels)
         largest = np.maximum.reduceat(np.abs(self._logs), family.offsets, axis=1)
         size = float(largest.sum(axis=1).max(initial=0.0))
@@ -338,4 +334,4 @@ class _CategoricalKernel:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return joined(parts)
+        return side_by_side(parts)

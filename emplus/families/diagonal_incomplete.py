@@ -12,16 +12,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array
+from emplus.families.base import NOWHERE, Array, side_by_side
 from emplus.families.covariance import Covariance
 from emplus.families.gaussian_centred import LOG_TWO_PI
 from emplus.families.gaussian_statistics import GaussianStatistics
 from emplus.numerics.workspace import scratch
 
 __all__ = ["DiagonalIncomplete"]
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 
 class DiagonalIncomplete:
@@ -44,7 +41,7 @@ class DiagonalIncomplete:
         loss: float,
     ):
         self._covariance, self._means, self._variances = covariance, means, variances
-        self._log_weights = np.maximum(log_weights, _NOWHERE)
+        self._log_weights = np.maximum(log_weights, NOWHERE)
         self._reference, self.loss = reference, loss
 
     @property
@@ -127,4 +124,4 @@ class DiagonalIncomplete:
 
     def join(self, parts: Sequence[tuple[Any, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return side_by_side(parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ __all__ = [
     "clipped_log",
     "clipped_log_rest",
     "first_guess",
-    "joined",
     "leave_one_out",
     "maximized",
     "unpacked",
@@ -172,8 +170,3 @@ def unpacked(arrays: Mapping[str, Array], columns: int | None) -> Probabilities:
     if not ((probabilities >= 0.0) & (probabilities <= 1.0)).all():
         raise ValueError("the array 'probabilities' holds values that are no probabilities")
     return Probabilities(probabilities)
-
-
-def joined(parts: Sequence[tuple[Any, ...]]) -> tuple[Array, ...]:
-    """Sums of several groups of components, side by side."""
-    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))

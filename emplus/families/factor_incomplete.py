@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array
+from emplus.families.base import NOWHERE, Array, side_by_side
 from emplus.families.factor_parameters import FactorParameters
 from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.gaussian_centred import LOG_TWO_PI
@@ -31,9 +31,6 @@ __all__ = [
     "filled_by_means",
     "first_filled",
 ]
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class IncompleteFactors:
         loss: float,
     ):
         self._parameters, self._reference, self.loss = parameters, reference, loss
-        self._log_weights = np.maximum(log_weights, _NOWHERE)
+        self._log_weights = np.maximum(log_weights, NOWHERE)
         about = parameters.means if reference is None else reference
         self._offsets = (
             np.zeros_like(parameters.means) if reference is None else parameters.means_from(about)
@@ -246,7 +243,7 @@ class IncompleteFactors:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return side_by_side(parts)
 
 
 def filled_by_means(parameters: FactorParameters, X: Array, resp: Array) -> Array:

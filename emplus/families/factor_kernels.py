@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array, Kernel
+from emplus.families.base import NOWHERE, Array, Kernel, side_by_side
 from emplus.families.factor_incomplete import IncompleteFactors
 from emplus.families.factor_parameters import FactorParameters
 from emplus.families.factor_statistics import FactorStatistics
@@ -33,9 +33,6 @@ __all__ = ["CentredFactors", "ExpandedFactors", "make_factor_kernel"]
 # that scoring allows: a single row's score must not depend on which rows come with it.
 TOLERANCE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 _SCORING_SHARE = 1e-3
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 
 def make_factor_kernel(
@@ -105,7 +102,7 @@ class ExpandedFactors:
         constants = log_weights + parameters.half_log_det - 0.5 * means.shape[1] * LOG_TWO_PI
         constants -= 0.5 * (linear * means).sum(axis=1)
         # A component without weight: minus infinity would meet zeros inside the matrix product.
-        self._constants = np.maximum(constants, _NOWHERE).astype(dtype)
+        self._constants = np.maximum(constants, NOWHERE).astype(dtype)
         self._squares = (-0.5 * precisions).astype(dtype)
         # Row 0 of each component is its linear term, the others are its projections.
         self._stack = np.concatenate([linear[:, None], projections], axis=1).astype(dtype)
@@ -181,7 +178,7 @@ class ExpandedFactors:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return side_by_side(parts)
 
 
 class CentredFactors:
@@ -213,7 +210,7 @@ class CentredFactors:
         self._inverse_roots = inverse_roots.astype(dtype)
         self._white = (inverse_roots @ white).astype(dtype)
         constants = log_weights + parameters.half_log_det - 0.5 * d * LOG_TWO_PI
-        self._constants = np.maximum(constants, _NOWHERE).astype(dtype)
+        self._constants = np.maximum(constants, NOWHERE).astype(dtype)
         spread = float((reach**2 / parameters.psi).max())
         eps = float(np.finfo(dtype).eps)
         self.loss = eps * (d * spread) ** 0.5 + min(1.0, 0.25 * eps * spread) ** 2
@@ -292,7 +289,7 @@ class CentredFactors:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return side_by_side(parts)
 
 
 def _taken(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array
+from emplus.families.base import NOWHERE, Array, side_by_side
 from emplus.families.covariance import Covariance, Expansion
 from emplus.families.gaussian_centred import LOG_TWO_PI
 from emplus.families.gaussian_statistics import GaussianStatistics
@@ -22,9 +22,6 @@ from emplus.numerics.moments import Moments
 from emplus.numerics.workspace import scratch
 
 __all__ = ["ExpandedKernel", "PlainKernel", "Terms"]
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Terms:
         if not covariance.shared:
             constant += covariance.half_log_det(factors, d) - 0.5 * d * LOG_TWO_PI
         # A component without weight: minus infinity would meet zeros inside the matrix product.
-        np.maximum(constant, _NOWHERE, out=constant)
+        np.maximum(constant, NOWHERE, out=constant)
         parts = (constant[:, None], expansion.linear, expansion.quadratic)
         return cls(covariance, np.concatenate(parts, axis=1), reference, factors, moments)
 
@@ -185,7 +182,7 @@ class ExpandedKernel:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return (np.concatenate([sums for (sums,) in parts]),)
+        return side_by_side(parts)
 
 
 class PlainKernel:
@@ -258,4 +255,4 @@ class PlainKernel:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return (np.concatenate([sums for (sums,) in parts]),)
+        return side_by_side(parts)

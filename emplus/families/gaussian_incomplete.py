@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import Array
+from emplus.families.base import NOWHERE, Array, side_by_side
 from emplus.families.covariance import Covariance
 from emplus.families.covariance_matrices import Full
 from emplus.families.gaussian_regressions import Regressions, pattern_chunks
@@ -23,9 +23,6 @@ from emplus.numerics.patterns import Patterns
 from emplus.numerics.workspace import scratch
 
 __all__ = ["MOST_EXPANDED", "CentredIncomplete", "ExpandedIncomplete"]
-
-# The log density of what cannot be: far below any other, and finite in float32 too.
-_NOWHERE = -1e30
 
 # Numbers in the matrices of a block's patterns up to which they are kept from the E step for the
 # sums: solving for them again takes longer than all else.
@@ -55,7 +52,7 @@ class _Incomplete:
         self._covariance, self._means = covariance, means
         # One matrix for all components, or one for each.
         self._matrices = covariances[None] if covariance.shared else covariances
-        self._log_weights = np.maximum(log_weights, _NOWHERE)
+        self._log_weights = np.maximum(log_weights, NOWHERE)
 
     def _solved(self, rows: _Rows) -> Iterator[tuple[list[slice], Regressions]]:
         """The runs of some patterns, and their matrices; kept where they are not too many."""
@@ -124,7 +121,7 @@ class _Incomplete:
 
     def join(self, parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
         """Sums of several groups of components, side by side."""
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return side_by_side(parts)
 
 
 class ExpandedIncomplete(_Incomplete):

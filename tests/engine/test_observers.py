@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-import pytest
 
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import HeldOut
@@ -25,22 +24,24 @@ class Scored:
         return np.full(len(X), self.score)
 
 
-def shown(held_out: HeldOut, iteration: int, score: float) -> None:
-    held_out(cast(State, SimpleNamespace(iteration=iteration, mixture=Scored(score))))
+def ended(held_out: HeldOut, iteration: int, score: float) -> bool:
+    """Show a state; whether the observer asked to end the run."""
+    try:
+        held_out(cast(State, SimpleNamespace(iteration=iteration, mixture=Scored(score))))
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def test_the_best_is_kept_and_the_run_ends_after_the_patience() -> None:
     held_out = HeldOut(np.zeros((3, 1)), patience=2)
-    for iteration, score in enumerate([-5.0, -3.0, -4.0]):
-        shown(held_out, iteration, score)
-    with pytest.raises(KeyboardInterrupt):
-        shown(held_out, 3, -3.5)
+    scores = [-5.0, -3.0, -4.0, -3.5]
+    assert [ended(held_out, *shown) for shown in enumerate(scores)] == [False, False, False, True]
     assert (held_out.score, held_out.iteration) == (-3.0, 1)
     # Another run has a patience of its own, and must be better to be kept.
-    for iteration, score in enumerate([-9.0, -8.0, -7.0, -6.0]):
-        shown(held_out, iteration, score)
+    assert not any(ended(held_out, *shown) for shown in enumerate([-9.0, -8.0, -7.0, -6.0]))
     assert held_out.score == -3.0
-    shown(held_out, 4, -2.0)
+    assert not ended(held_out, 4, -2.0)
     assert (held_out.score, held_out.iteration) == (-2.0, 4)
 
 

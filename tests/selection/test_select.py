@@ -13,10 +13,12 @@ from pandas.testing import assert_frame_equal
 from sklearn.cluster import KMeans
 
 import emplus
-from emplus import FactorAnalyzerMixture, GaussianMixture, datasets
+from emplus import BernoulliMixture, FactorAnalyzerMixture, GaussianMixture, datasets
 from emplus.errors import ArgumentError, DataError, DataWarning, FitError, UnknownNameError
+from emplus.search.path import Grown
 from emplus.selection.candidates import candidates
 from emplus.selection.cells import CRITERIA
+from emplus.selection.tasks import FitTask, Rows
 from tests.cases import COVARIANCE_TYPES
 from tests.search.helpers import clusters
 from tests.selection.helpers import InterruptAt, numbers
@@ -169,6 +171,16 @@ def test_no_criterion_without_held_out_fits() -> None:
     bare = {"bare": GaussianMixture(reg_covar=0, search="em")}
     with pytest.raises((FitError, DataError)):
         emplus.select(X, 2, bare, "cv", cv=2, random_state=0)
+
+
+def test_a_neighbours_start_is_one_start() -> None:
+    # The fresh fit of a small table of counts tries eighteen.
+    answers = np.random.default_rng(0).random((200, 4)) < 0.4
+    prototype, rows = BernoulliMixture(), Rows(answers, None)
+    fresh = FitTask(prototype, 2, 0)(rows).estimator
+    grown = FitTask(prototype, 3, 0, Grown(fresh.mixture_))(rows).estimator
+    assert (len(fresh.result_.runs), len(grown.result_.runs)) == (18, 1)
+    assert grown.get_params()["search"] == "split_merge"
 
 
 def test_interrupting_keeps_what_is_done() -> None:
