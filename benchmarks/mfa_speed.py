@@ -31,6 +31,7 @@ from emplus.data.memory import ArraySource
 from emplus.datasets import make_spiral
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.problem import Problem, State
+from emplus.engine.rules import Proposals
 from emplus.families.factor_analyzer import FactorAnalyzer
 from emplus.families.factor_parameters import FactorParameters, canonical
 from emplus.families.factor_statistics import FactorStatistics
@@ -208,7 +209,7 @@ def steps(quick: bool) -> None:
         "wine (k=3, q=4)": (standardized_wine(), 3, 4),
         "digits (k=10, q=8)": (digits(), 10, 8),
     }
-    rules: dict[str, Any] = {"one pass": None, "joint": JointStep(), "AECM": AlternatingStep()}
+    rules: dict[str, Any] = {"one pass": None, "joint": JointStep, "AECM": AlternatingStep}
     print(
         "passes from the same 20th mixture to within 1e-4 nats a row of the end, mean over starts"
     )
@@ -235,12 +236,16 @@ def passes(problem: Problem, k: int, seed: int, rules: dict[str, Any]) -> list[f
     found = []
     for rule in rules.values():
         stopping = Stopping(1e-8, 3000)
-        engine = Engine(stopping=stopping) if rule is None else Engine(rule, stopping)
+        engine = (
+            Engine(stopping=stopping)
+            if rule is None
+            else Engine(Proposals(rule().propose), stopping)
+        )
         found.append(np.array(engine.climb(problem, start).objectives))
     counted = []
     for rule, objectives in zip(rules.values(), found, strict=True):
         near = np.flatnonzero(objectives >= objectives[-1] - allowed)[0] + 1
-        each = 2 if isinstance(rule, AlternatingStep) else 1
+        each = 2 if rule is AlternatingStep else 1
         same = abs(objectives[-1] - found[0][-1]) < 10 * allowed
         counted.append(float(near * each) if same else np.nan)
     return counted

@@ -25,7 +25,8 @@ class State:
     """A mixture together with its own objective, and the statistics for the next step.
 
     ``log_likelihood`` and ``log_prior`` are totals in nats and belong to ``mixture``, not to the
-    parameters one step earlier. ``rounding`` is how many nats of the objective may be rounding.
+    parameters one step earlier. ``rounding`` is how many nats of the objective may be rounding,
+    ``passes`` how many passes over the rows the run took to get here.
     """
 
     mixture: Mixture
@@ -34,6 +35,7 @@ class State:
     statistics: Statistics
     iteration: int = 0
     rounding: float = 0.0
+    passes: int = 0
 
     @property
     def objective(self) -> float:

@@ -19,6 +19,7 @@ __all__ = [
     "EMPTY",
     "NOWHERE",
     "Array",
+    "Coordinates",
     "Counting",
     "Family",
     "Kernel",
@@ -123,6 +124,34 @@ class Kernel(Protocol):
         """Sums of several groups of components, side by side, as if of one kernel."""
 
 
+class Coordinates(Protocol):
+    """One vector (p,) for the parameters of all components; any vector is a point of the space.
+
+    Coordinates do not depend on the units of a column or on where the data lie. Where several
+    vectors stand for the same density (factors may be turned), ``free`` gives the one nearest to
+    another, so that steps between iterates mean something.
+    """
+
+    def free(self, parameters: Any, near: Array | None = None) -> Array:
+        """The coordinates (p,) of parameters, as near as they can be to a vector ``near``."""
+
+    def bind(self, vector: Array) -> Any:
+        """The parameters of a vector.
+
+        Raises
+        ------
+        SingularComponentError
+            If numbers overflow there.
+        """
+
+    def gradient(self, vector: Array, parameters: Any, statistics: Any) -> Array:
+        """The gradient (p,) at ``vector`` of log-likelihood plus log prior.
+
+        By Fisher's identity it is that of the expected complete log-likelihood, so the statistics
+        of one pass under ``parameters``, what ``vector`` stands for, are all it takes.
+        """
+
+
 @runtime_checkable
 class Family(Protocol):
     """What a component is. See the module's page in the documentation for a worked example."""
@@ -194,6 +223,9 @@ class Family(Protocol):
 
         One value (1,) where all components share them.
         """
+
+    def coordinates(self, parameters: Any, moments: Moments, prior: Any) -> Coordinates:
+        """Coordinates without constraints for parameters of the shape of these."""
 
     def average(self, parameters: Any, weights: Array) -> Any:
         """One component whose parameters are the weighted average of these (Ueda et al. 2000)."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import NOWHERE, Array, Kernel, side_by_side
+from emplus.families.base import NOWHERE, Array, Coordinates, Kernel, side_by_side
 from emplus.families.discrete import (
     CountStatistics,
     Probabilities,
@@ -21,6 +21,7 @@ from emplus.families.discrete import (
     maximized,
     unpacked,
 )
+from emplus.families.discrete_coordinates import Logits
 from emplus.families.features import standard_coordinates
 from emplus.numerics.moments import Moments
 from emplus.numerics.sparse import is_sparse
@@ -101,6 +102,12 @@ class Bernoulli:
         theta, f = parameters.probabilities, prior.frequencies
         log_prior: Array = clipped_log(theta) @ f + clipped_log_rest(theta) @ (1.0 - f)
         return prior.strength * log_prior
+
+    def coordinates(
+        self, parameters: Probabilities, moments: Moments, prior: PseudoCounts
+    ) -> Coordinates:
+        """Logits."""
+        return Logits(parameters.probabilities.shape, prior)
 
     def average(self, parameters: Probabilities, weights: Array) -> Probabilities:
         """The weighted average of the probabilities, as one component."""

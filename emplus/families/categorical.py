@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from emplus.errors import ArgumentError
-from emplus.families.base import NOWHERE, Array, Kernel, side_by_side
+from emplus.families.base import NOWHERE, Array, Coordinates, Kernel, side_by_side
 from emplus.families.discrete import (
     CountStatistics,
     Probabilities,
@@ -23,6 +23,7 @@ from emplus.families.discrete import (
     maximized,
     unpacked,
 )
+from emplus.families.discrete_coordinates import LevelCoordinates
 from emplus.families.features import indicator_coordinates
 from emplus.numerics.moments import Moments
 from emplus.numerics.workspace import scratch
@@ -144,6 +145,12 @@ class Categorical:
         """M sum f log theta for each component (k,)."""
         log_prior: Array = clipped_log(parameters.probabilities) @ prior.frequencies
         return prior.strength * log_prior
+
+    def coordinates(
+        self, parameters: Probabilities, moments: Moments, prior: PseudoCounts
+    ) -> Coordinates:
+        """Logarithms of the probabilities."""
+        return LevelCoordinates(parameters.probabilities.shape, self.offsets, self.groups, prior)
 
     def average(self, parameters: Probabilities, weights: Array) -> Probabilities:
         """The weighted average of the probabilities, as one component."""

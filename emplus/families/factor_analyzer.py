@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.errors import ArgumentError, UnknownNameError
-from emplus.families.base import EMPTY, Array, Kernel, SingularComponentError
+from emplus.families.base import EMPTY, Array, Coordinates, Kernel, SingularComponentError
 from emplus.families.factor_common import common_parameters, first_common, maximized_common
+from emplus.families.factor_coordinates import CommonFactorCoordinates, FactorCoordinates
 from emplus.families.factor_incomplete import (
     completed,
     filled_by_draws,
@@ -211,6 +212,13 @@ class FactorAnalyzer:
             noise = noise / k if self.held is None else np.zeros(k)
         log_prior: Array = prior.strength * (parameters.half_log_det - spread - noise)
         return log_prior
+
+    def coordinates(
+        self, parameters: FactorParameters, moments: Moments, prior: PhantomFactorRows
+    ) -> Coordinates:
+        """Means, loadings and log noise variances, or what makes them where loadings are common."""
+        made = CommonFactorCoordinates if self._common else FactorCoordinates
+        return made(parameters, moments, prior)
 
     def average(self, parameters: FactorParameters, weights: Array) -> FactorParameters:
         """One component with the averaged covariance, as far as q factors can hold it."""

@@ -27,7 +27,7 @@ from emplus.families.factor_steps import (
     principal_factors,
 )
 
-__all__ = ["common_parameters", "first_common", "maximized_common"]
+__all__ = ["common_parameters", "first_common", "maximized_common", "principal"]
 
 # Least variance of a component along the basis, as a part of that of all of them.
 _LEAST = 1e-6
@@ -67,7 +67,7 @@ def maximized_common(
     if not structure.isotropic:
         basis = np.where(prior.fixed[:, None], 0.0, basis)
     deviations = np.sqrt(np.broadcast_to(noise, offset.shape))
-    common = _principal(offset, basis, means, covariances, statistics.weight, deviations)
+    common = principal(offset, basis, means, covariances, statistics.weight, deviations)
     return common_parameters(common, noise, structure)
 
 
@@ -183,7 +183,7 @@ def _solved(normal: Array, target: Array) -> Array:
     return solution
 
 
-def _principal(
+def principal(
     offset: Array,
     basis: Array,
     means: Array,
@@ -254,7 +254,7 @@ def first_common(
     left = first_noise(variances[None], residual[None] / mass, structure)
     noise = noise_of(structure, left * mass, np.array([mass]), prior)
     deviations = np.sqrt(np.broadcast_to(noise, offset.shape))
-    common = _principal(offset, basis, means, covariances, weight, deviations)
+    common = principal(offset, basis, means, covariances, weight, deviations)
     return common_parameters(common, noise, structure)
 
 

@@ -23,8 +23,7 @@ def standard_coordinates(X: Any, moments: Moments) -> Array:
     Distances then do not depend on the units of a column. Sparse rows of more than 64 columns are
     projected on that many random directions, always the same ones (Johnson & Lindenstrauss 1984).
     """
-    scale = np.sqrt(moments.variance)
-    scale[scale == 0] = 1.0
+    scale = moments.unit
     if is_sparse(X):
         return _projected(X, moments.mean / scale, 1.0 / scale)
     points: Array = np.subtract(X, moments.mean, dtype=np.float64)

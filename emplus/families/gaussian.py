@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.families.base import EMPTY, Array, Kernel, SingularComponentError
+from emplus.families.base import EMPTY, Array, Coordinates, Kernel, SingularComponentError
 from emplus.families.covariance import Covariance
 from emplus.families.covariance_matrices import Full, Tied
 from emplus.families.covariance_variances import Diagonal, Spherical
 from emplus.families.features import standard_coordinates
+from emplus.families.gaussian_coordinates import GaussianCoordinates
 from emplus.families.gaussian_kernels import CentredKernel, make_incomplete_kernel, make_kernel
+from emplus.families.gaussian_parameters import GaussianParameters
 from emplus.families.gaussian_prior import PhantomRows, typical_variances
 from emplus.families.gaussian_regressions import conditional_draws, conditional_means
 from emplus.families.gaussian_statistics import GaussianStatistics
@@ -25,40 +27,6 @@ __all__ = ["Gaussian", "GaussianParameters", "PhantomRows"]
 
 # A component whose variance is this small a part of the whole data's sits on a single point.
 _POINT = 1e-26
-
-
-@dataclass(frozen=True)
-class GaussianParameters:
-    """Means (k, d), covariances and precision factors in the shape of their structure."""
-
-    means: Array
-    covariances: Array
-    factors: Array
-    shared: bool = False
-
-    def take(self, components: Sequence[int] | NDArray[np.integer]) -> GaussianParameters:
-        """The parameters of some of the components, in the given order."""
-        chosen = np.asarray(components, dtype=np.intp)
-        if self.shared:
-            return replace(self, means=self.means[chosen])
-        return replace(
-            self,
-            means=self.means[chosen],
-            covariances=self.covariances[chosen],
-            factors=self.factors[chosen],
-        )
-
-    def put(
-        self, components: Sequence[int] | NDArray[np.integer], others: GaussianParameters
-    ) -> GaussianParameters:
-        """These parameters with some of the components replaced; a shared covariance stays."""
-        chosen = np.asarray(components, dtype=np.intp)
-        names = ("means",) if self.shared else ("means", "covariances", "factors")
-        arrays = {}
-        for name in names:
-            arrays[name] = getattr(self, name).copy()
-            arrays[name][chosen] = getattr(others, name)
-        return replace(self, **arrays)
 
 
 @final
@@ -201,6 +169,12 @@ class Gaussian:
         diagonal = self.covariance.precision_diagonal(parameters.factors, d)
         log_prior: Array = prior.strength * (half_log_det - 0.5 * (diagonal @ prior.variances))
         return log_prior
+
+    def coordinates(
+        self, parameters: GaussianParameters, moments: Moments, prior: PhantomRows
+    ) -> Coordinates:
+        """Means and Cholesky factors of the precisions, with log diagonals."""
+        return GaussianCoordinates(self.covariance, parameters, moments, prior)
 
     def average(self, parameters: GaussianParameters, weights: Array) -> GaussianParameters:
         """The weighted average of means and of covariances, as one component."""

@@ -11,29 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.errors import ArgumentError
-from emplus.families.base import Array, Family, Kernel
+from emplus.families.base import Array, Coordinates, Family, Kernel
+from emplus.families.product_coordinates import ProductCoordinates, ProductParameters
 from emplus.families.product_kernel import ProductKernel, ProductStatistics, log_densities
 from emplus.numerics.moments import Moments
 
 __all__ = ["Product", "ProductParameters"]
-
-
-@dataclass(frozen=True)
-class ProductParameters:
-    """The parameters of each part, of the same k components."""
-
-    parts: tuple[Any, ...]
-
-    def take(self, components: Sequence[int] | NDArray[np.integer]) -> ProductParameters:
-        """The parameters of some of the components, in the given order."""
-        return ProductParameters(tuple(part.take(components) for part in self.parts))
-
-    def put(
-        self, components: Sequence[int] | NDArray[np.integer], others: ProductParameters
-    ) -> ProductParameters:
-        """These parameters with some of the components replaced; what all share stays."""
-        pairs = zip(self.parts, others.parts, strict=True)
-        return ProductParameters(tuple(mine.put(components, other) for mine, other in pairs))
 
 
 @final
@@ -182,6 +165,18 @@ class Product:
         for value in values:
             whole += value if len(value) == k else value / k
         return whole
+
+    def coordinates(
+        self, parameters: ProductParameters, moments: Moments, prior: Any
+    ) -> Coordinates:
+        """The parts' coordinates, one after the other."""
+        parts = self._each(
+            lambda one, _, own, mine, pr: one.coordinates(own, mine, pr),
+            parameters.parts,
+            self.moments(moments),
+            prior,
+        )
+        return ProductCoordinates(parts, parameters)
 
     def average(self, parameters: ProductParameters, weights: Array) -> ProductParameters:
         """The parts' averages, as one component."""

@@ -181,6 +181,13 @@ class Moments:
         return np.where(self.upper > self.lower, diagonal / weight, 0.0)
 
     @property
+    def unit(self) -> Array:
+        """Standard deviation of each column (d,), 1 where it does not vary."""
+        roots: Array = np.sqrt(self.variance)
+        roots[roots == 0] = 1.0
+        return roots
+
+    @property
     def constant(self) -> NDArray[np.bool_]:
         """Which columns hold one value only (d,)."""
         return self.upper <= self.lower

@@ -10,7 +10,7 @@ from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Printer, ProgressBar
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem, State
-from emplus.engine.rules import EM
+from emplus.engine.rules import Proposals
 from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family
 
 CASE = FAMILY_CASES[0]
@@ -91,13 +91,13 @@ class Downhill:
         self.start = start
 
     def propose(self, problem: Problem, state: State) -> Mixture:
-        return self.start if state.iteration == 3 else EM().propose(problem, state)
+        return self.start if state.iteration == 3 else problem.maximize(state.statistics)
 
 
 def test_a_fall_is_an_outcome_and_the_step_before_it_is_kept(
     problem: Problem, start: Mixture
 ) -> None:
-    engine = Engine(rule=Downhill(start), stopping=Stopping(0.0, 50))
+    engine = Engine(rule=Proposals(Downhill(start).propose), stopping=Stopping(0.0, 50))
     climb = engine.climb(problem, start)
     assert (climb.outcome, climb.n_iter) == (Outcome.OBJECTIVE_FELL, 3)
     assert climb.state.objective == max(climb.objectives) == climb.objectives[3]
@@ -124,7 +124,7 @@ def test_a_step_lost_in_rounding_is_not_taken(problem: Problem, start: Mixture) 
             break
     else:
         pytest.fail("no step is lost in rounding")
-    climb = Engine(rule=Stumble(size)).climb(problem, top.mixture)
+    climb = Engine(rule=Proposals(Stumble(size).propose)).climb(problem, top.mixture)
     assert climb.outcome is Outcome.CONVERGED
     assert climb.state.mixture is top.mixture
 
@@ -136,7 +136,7 @@ class ToNaN:
 
 
 def test_an_objective_that_is_no_number_counts_as_a_fall(problem: Problem, start: Mixture) -> None:
-    climb = Engine(rule=ToNaN()).climb(problem, start)
+    climb = Engine(rule=Proposals(ToNaN().propose)).climb(problem, start)
     assert climb.outcome is Outcome.OBJECTIVE_FELL
     assert climb.state.mixture is start
 

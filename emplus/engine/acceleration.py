@@ -1,0 +1,301 @@
+"""Acceleration of EM: fewer passes where its steps have become small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.engine.ascent import Ascent
+from emplus.engine.coordinates import MixtureCoordinates
+from emplus.engine.problem import State
+from emplus.families.base import SingularComponentError
+from emplus.mixture import Mixture
+
+__all__ = ["Accelerated", "Anderson", "Point", "QuasiNewton", "Scheme", "Squarem"]
+
+Array = NDArray[np.floating]
+
+# Part of the gain that a step promises which it must keep (Armijo).
+_KEPT = 1e-4
+# A gain tells how near the top is where it is at least this part of what was promised.
+_TELLING = 0.1
+# Passes that one proposal may take before EM's own step is taken instead.
+_TRIES = 3
+# Numbers that the points behind a step may hold together (256 MB).
+_NUMBERS_KEPT = 1 << 25
+
+
+@dataclass(frozen=True)
+class Point:
+    """A state on the way, in coordinates without constraints.
+
+    Parameters
+    ----------
+    vector : (p,) ndarray
+    step : (p,) ndarray
+        Where EM would go from there, less ``vector``.
+    gradient : (p,) ndarray
+        Of the objective.
+    plain : bool
+        Whether EM's own step led there.
+    """
+
+    vector: Array
+    step: Array
+    gradient: Array
+    plain: bool = True
+
+
+class Scheme(Protocol):
+    """How a step is extrapolated from the points before."""
+
+    @property
+    def memory(self) -> int:
+        """Points that it looks back on, the present one included."""
+
+    def step(self, points: Sequence[Point], length: float) -> Array | None:
+        """The step (p,) to try from the last of some points; None for EM's own.
+
+        ``length`` is 1 at first, and less where a step did not keep what it promised.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class QuasiNewton:
+    """Limited-memory BFGS in which EM's step takes the place of the gradient.
+
+    EM's step is the gradient times the inverse of the complete data's information, a metric in
+    which components and columns are all of one size; where the missing part of the information
+    makes it slow, the pairs of earlier steps tell (Jamshidian & Jennrich 1997, QN2; the two-loop
+    recursion is Nocedal's, 1980). The metric is never formed: its products with earlier gradients
+    are the earlier steps themselves.
+
+    Parameters
+    ----------
+    memory : int
+        Points looked back on.
+    """
+
+    memory: int = 11
+
+    def step(self, points: Sequence[Point], length: float) -> Array | None:
+        """The two-loop recursion; O(memory p)."""
+        here = points[-1]
+        residual: Array = here.gradient.copy()
+        direction: Array = here.step.copy()
+        used: list[tuple[Array, Array, float, float]] = []
+        for before, after in reversed(list(pairwise(points))):
+            moved, turned = after.vector - before.vector, before.gradient - after.gradient
+            changed = before.step - after.step
+            curvature = float(moved @ turned)
+            size = np.linalg.norm(moved) * np.linalg.norm(turned)
+            if not (curvature > 1e-10 * size and turned @ changed > 0):
+                continue
+            share = float(moved @ residual) / curvature
+            residual -= share * turned
+            direction -= share * changed
+            used.append((moved, turned, curvature, share))
+        for moved, turned, curvature, share in reversed(used):
+            direction += moved * (share - float(turned @ direction) / curvature)
+        return length * direction if used else None
+
+
+@final
+@dataclass(frozen=True)
+class Anderson:
+    """Anderson (1965) acceleration: the mixture of earlier EM steps that would have moved least.
+
+    With the differences of points and of their EM steps as columns, what is left of the present
+    step after a least-squares fit (Walker & Ni 2011; for EM: Henderson & Varadhan 2019, whose
+    damping is here a ridge).
+
+    Parameters
+    ----------
+    memory : int
+        Points looked back on.
+    ridge : float
+        Of the least squares, as a part of the largest squared singular value.
+    """
+
+    memory: int = 6
+    ridge: float = 1e-8
+
+    def step(self, points: Sequence[Point], length: float) -> Array | None:
+        """Less their mixed change; O(memory^2 p)."""
+        if len(points) < 2:
+            return None
+        here = points[-1]
+        moved = np.stack([b.vector - a.vector for a, b in pairwise(points)])
+        changed = np.stack([b.step - a.step for a, b in pairwise(points)])
+        products = changed @ changed.T
+        largest = float(np.linalg.eigvalsh(products)[-1])
+        if not largest > 0:
+            return None
+        products += self.ridge * largest * np.eye(len(products))
+        shares = np.linalg.solve(products, changed @ here.step)
+        mixed: Array = length * (here.step - shares @ (moved + changed))
+        return mixed
+
+
+@final
+@dataclass(frozen=True)
+class Squarem:
+    """Squared extrapolation (Varadhan & Roland 2008), scheme SqS3.
+
+    Two EM steps r and r + v from a point x give x - 2 a r + a^2 v with a = -|r| / |v|: every other
+    iteration is such a step.
+    """
+
+    memory: int = 2
+
+    def step(self, points: Sequence[Point], length: float) -> Array | None:
+        """Their equation (9), from the middle of the two steps; a shorter one bends less."""
+        if len(points) < 2 or not points[-1].plain:
+            return None
+        before, here = points[-2:]
+        bend = here.step - before.step
+        size = float(np.linalg.norm(bend))
+        if not size > 0:
+            return None
+        # From a = -1 on, which is where two steps of EM lead.
+        reach = 1.0 + length * max(float(np.linalg.norm(before.step)) / size - 1.0, 0.0)
+        target: Array = before.vector + 2.0 * reach * before.step + reach**2 * bend
+        return target - here.vector
+
+
+@final
+@dataclass(frozen=True)
+class Accelerated:
+    """EM with longer steps where EM has become slow; each gains at least as much as it must.
+
+    Plain EM goes first, until its gains are small but fall slowly. From then on the scheme proposes
+    steps. One that promises less than EM's own, by the gradient, or that does not keep a part of
+    what it promises (a shorter one along the same line is tried, found by a parabola), gives way to
+    EM's own. So the objective never falls.
+
+    Parameters
+    ----------
+    scheme : Scheme
+    slow : float
+        EM is slow where an iteration gains more than this part of what the one before it gained.
+    small : float
+        And no more than this, in nats a row: before, long steps may lead to another hill.
+
+    Notes
+    -----
+    Beside its passes an iteration costs O(p) for each point that is remembered, and for covariance
+    matrices O(k d^3). Where p is so large that no two points fit in 256 MB, it is plain EM.
+    """
+
+    scheme: Scheme = field(default_factory=QuasiNewton)
+    slow: float = 0.8
+    small: float = 3e-5
+
+    def climb(self, ascent: Ascent) -> None:
+        """Plain EM, then longer steps."""
+        coordinates = MixtureCoordinates(ascent.problem, ascent.state.mixture)
+        vector = coordinates.free(ascent.state.mixture)
+        memory = min(self.scheme.memory, _NUMBERS_KEPT // (3 * len(vector)))
+        small = self.small * ascent.problem.source.total_weight
+        patience = _Patience(self.slow if memory > 1 else np.inf, small)
+        while not patience.over(ascent.state.objective):
+            if not ascent.reach(ascent.evaluate(ascent.maximize())):
+                return
+        _Steps(self.scheme, ascent, coordinates, memory).climb()
+
+
+class _Patience:
+    """Watches how fast EM's gains fall."""
+
+    def __init__(self, slow: float, small: float):
+        self._slow, self._small = slow, small
+        self._objectives, self._times = [-np.inf] * 2, 0
+
+    def over(self, objective: float) -> bool:
+        """Whether two gains in a row have been slow."""
+        before, last = self._objectives
+        gain = objective - last
+        slow = self._small >= gain >= self._slow * (last - before)
+        self._times = self._times + 1 if slow else 0
+        self._objectives = [last, objective]
+        return self._times >= 2
+
+
+class _Steps:
+    """The second part of an accelerated run."""
+
+    def __init__(
+        self, scheme: Scheme, ascent: Ascent, coordinates: MixtureCoordinates, memory: int
+    ):
+        self._scheme, self._ascent, self._memory = scheme, ascent, memory
+        self._coordinates = coordinates
+        self._vector = coordinates.free(ascent.state.mixture)
+        self._points: list[Point] = []
+        self._plain = True
+
+    def climb(self) -> None:
+        """Until the run is to end."""
+        going = True
+        while going:
+            plain = self._ascent.maximize()
+            state, telling = self._extrapolated(plain), True
+            if state is None:
+                self._plain, state = True, self._ascent.evaluate(plain)
+                self._vector = self._coordinates.free(plain, self._vector)
+            else:
+                telling = self._full
+            going = self._ascent.reach(state, telling=telling)
+
+    def _extrapolated(self, plain: Mixture) -> State | None:
+        """The state that the scheme leads to; None where EM's own step is to be taken."""
+        here = self._point(plain)
+        self._points = [*self._points, here][-self._memory :]
+        step = self._scheme.step(self._points, 1.0)
+        if step is None:
+            return None
+        promised = float(here.gradient @ step)
+        if not promised >= float(here.gradient @ here.step) > 0:
+            self._points = [here]
+            return None
+        state = self._kept(step, promised)
+        if state is None:
+            self._points = []
+        return state
+
+    def _point(self, plain: Mixture) -> Point:
+        step = self._coordinates.free(plain, self._vector) - self._vector
+        gradient = self._coordinates.gradient(self._vector, self._ascent.state)
+        return Point(self._vector, step, gradient, self._plain)
+
+    def _kept(self, step: Array | None, promised: float) -> State | None:
+        """The first state, by ever shorter steps, that keeps enough of what was promised."""
+        length, here = 1.0, self._ascent.state
+        for _ in range(_TRIES):
+            if step is None:
+                break
+            vector, slope = self._vector + step, float(self._points[-1].gradient @ step)
+            gain = -np.inf
+            try:
+                state = self._ascent.evaluate(self._coordinates.bind(vector))
+                gain = state.objective - here.objective
+            except SingularComponentError:
+                pass
+            if gain >= _KEPT * slope - here.rounding:
+                self._vector, self._plain = vector, False
+                self._full = length == 1.0 and gain >= _TELLING * promised
+                return state
+            length *= _parabola(slope, gain)
+            step = self._scheme.step(self._points, length)
+        return None
+
+
+def _parabola(slope: float, gain: float) -> float:
+    """The part of a step at which the parabola through value, slope and gain is highest."""
+    bend = 2.0 * (slope - gain)
+    return min(max(slope / bend, 0.1), 0.5) if np.isfinite(bend) and bend > 0 else 0.1

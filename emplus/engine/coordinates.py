@@ -1,0 +1,74 @@
+"""A mixture in coordinates without constraints: its weights, then its components."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emplus.engine.problem import Problem, State
+from emplus.families.base import SingularComponentError
+from emplus.mixture import Mixture
+
+__all__ = ["MixtureCoordinates"]
+
+Array = NDArray[np.floating]
+
+# Logarithm of a weight from which on a component counts as empty.
+_NO_WEIGHT = -700.0
+
+
+@final
+class MixtureCoordinates:
+    """Log-softmax weights and the family's coordinates, one vector (p,).
+
+    Parameters
+    ----------
+    problem : Problem
+    mixture : Mixture
+        The shapes of its parameters are those of all vectors.
+    """
+
+    def __init__(self, problem: Problem, mixture: Mixture):
+        self._family, self._k = problem.family, mixture.n_components
+        self._components = problem.family.coordinates(
+            mixture.parameters, problem.moments, problem.prior
+        )
+
+    def free(self, mixture: Mixture, near: Array | None = None) -> Array:
+        """The vector of a mixture, as near as it can be to the vector ``near``."""
+        logits = np.maximum(mixture.log_weights, _NO_WEIGHT)
+        if near is None:
+            return np.concatenate([logits, self._components.free(mixture.parameters)])
+        # A constant in all logits changes nothing.
+        logits = logits + (near[: self._k] - logits).mean()
+        components = self._components.free(mixture.parameters, near[self._k :])
+        return np.concatenate([logits, components])
+
+    def bind(self, vector: Array) -> Mixture:
+        """The mixture of a vector.
+
+        Raises
+        ------
+        SingularComponentError
+            If numbers overflow there.
+        """
+        logits = vector[: self._k]
+        if not np.isfinite(vector).all():
+            raise SingularComponentError(0, "its coordinates are not finite")
+        log_weights = logits - np.logaddexp.reduce(logits)
+        log_weights[log_weights <= _NO_WEIGHT] = -np.inf
+        return Mixture(self._family, log_weights, self._components.bind(vector[self._k :]))
+
+    def gradient(self, vector: Array, state: State) -> Array:
+        """The gradient (p,) of the objective at ``vector``, whose mixture the state holds.
+
+        That of the logits is sum_i r_ij - n w_j.
+        """
+        weight = state.statistics.weight
+        by_logits = weight - weight.sum() * np.exp(state.mixture.log_weights)
+        by_components = self._components.gradient(
+            vector[self._k :], state.mixture.parameters, state.statistics
+        )
+        return np.concatenate([by_logits, by_components])
