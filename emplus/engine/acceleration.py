@@ -87,8 +87,7 @@ class QuasiNewton:
     def step(self, points: Sequence[Point], length: float) -> Array | None:
         """The two-loop recursion; O(memory p)."""
         here = points[-1]
-        residual: Array = here.gradient.copy()
-        direction: Array = here.step.copy()
+        residual, direction = here.gradient, here.step
         used: list[tuple[Array, Array, float, float]] = []
         for before, after in reversed(list(pairwise(points))):
             moved, turned = after.vector - before.vector, before.gradient - after.gradient
@@ -98,11 +97,11 @@ class QuasiNewton:
             if not (curvature > 1e-10 * size and turned @ changed > 0):
                 continue
             share = float(moved @ residual) / curvature
-            residual -= share * turned
-            direction -= share * changed
+            residual = residual - share * turned
+            direction = direction - share * changed
             used.append((moved, turned, curvature, share))
         for moved, turned, curvature, share in reversed(used):
-            direction += moved * (share - float(turned @ direction) / curvature)
+            direction = direction + (share - float(turned @ direction) / curvature) * moved
         return length * direction if used else None
 
 

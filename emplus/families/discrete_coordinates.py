@@ -77,9 +77,8 @@ class LevelCoordinates:
         logs = clipped_log(parameters.probabilities)
         if near is not None:
             gaps = near.reshape(self.shape) - logs
-            logs = (
-                logs + (np.add.reduceat(gaps, self.offsets, axis=1) / self._sizes)[:, self.groups]
-            )
+            means = np.add.reduceat(gaps, self.offsets, axis=1) / np.bincount(self.groups)
+            logs = logs + means[:, self.groups]
         return logs.ravel()
 
     def bind(self, vector: Array) -> Probabilities:
