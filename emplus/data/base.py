@@ -88,6 +88,9 @@ class Source(Protocol):
     def subset(self, rows: NDArray[np.integer]) -> Source:
         """A source of some of the rows, in memory."""
 
+    def parts(self, count: int) -> list[Source]:
+        """The rows split among so many sources, each with rows from all over the data."""
+
     def distinct(self) -> Source:
         """A source in which equal rows are one, with their weights added, where that saves much."""
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.data.base import Array, Block
+from emplus.data.base import Array, Block, Source
 from emplus.data.distinct import distinct_rows
 from emplus.errors import ArgumentError
 from emplus.numerics.moments import Moments
@@ -163,6 +163,18 @@ class ArraySource:
     def subset(self, rows: NDArray[np.integer]) -> ArraySource:
         """A source of some of the rows, with as many threads."""
         return self._with(*self.take(rows), None if self.labels is None else self.labels[rows])
+
+    def parts(self, count: int) -> list[Source]:
+        """Every ``count``-th row, beginning with each of the first ones; views, not copies."""
+        count = max(1, min(count, self.n_rows))
+        if count == 1:
+            return [self]
+        found: list[Source] = []
+        for first in range(count):
+            own = slice(first, None, count)
+            labels = None if self.labels is None else self.labels[own]
+            found.append(self._with(*self.take(own), labels))
+        return found
 
     def distinct(self) -> ArraySource:
         """A source in which equal rows are one, with their weights added.

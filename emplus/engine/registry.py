@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emplus.engine.acceleration import Accelerated, Anderson, Squarem
+from emplus.engine.blockwise import Incremental, Stepwise
 from emplus.engine.gradient import LBFGS, GradientAscent
 from emplus.engine.rules import EM, StepRule, WarmStart
 from emplus.errors import ArgumentError, UnknownNameError
@@ -15,6 +16,8 @@ OPTIMIZERS: dict[str, Callable[[], StepRule]] = {
     "em": EM,
     "gradient": GradientAscent,
     "lbfgs": LBFGS,
+    "stepwise": Stepwise,
+    "incremental": Incremental,
 }
 
 ACCELERATIONS: dict[str, Callable[[], StepRule]] = {
@@ -55,7 +58,7 @@ def make_rule(optimizer: str = "em", accelerate: str | None = "auto") -> StepRul
     named = "none" if accelerate is None else accelerate
     if named not in ACCELERATIONS:
         raise UnknownNameError("acceleration", accelerate, ACCELERATIONS)
-    warmed = [f"em+{name}" for name in OPTIMIZERS if name != "em"]
+    warmed = [f"em+{name}" for name in ("gradient", "lbfgs")]
     if optimizer not in (*OPTIMIZERS, *warmed):
         raise UnknownNameError("optimizer", optimizer, (*OPTIMIZERS, *warmed))
     if optimizer == "em":

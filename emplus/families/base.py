@@ -70,6 +70,9 @@ class Statistics(Protocol):
     def __add__(self, other: Self) -> Self:
         """Statistics of the rows of both."""
 
+    def scaled(self, factor: float) -> Self:
+        """Statistics as of ``factor`` times as many rows."""
+
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> Self:
         """The statistics of some of the components."""
 
@@ -169,6 +172,10 @@ class Family(Protocol):
         """Number of categories of each column, 0 where it has none; empty where no column has."""
 
     @property
+    def pools(self) -> bool:
+        """Whether statistics expected under different parameters add."""
+
+    @property
     def parts(self) -> tuple[tuple[Family, NDArray[np.intp]], ...]:
         """The families that the columns are split among, with theirs; empty for one family."""
 
@@ -199,6 +206,12 @@ class Family(Protocol):
         ------
         SingularComponentError
             If there is no maximum, which a proper prior rules out.
+        """
+
+    def implied(self, parameters: Any, weight: Array, prior: Any) -> Any:
+        """Statistics of ``weight`` (k,) rows from which the M step gives these parameters.
+
+        What is remembered of earlier rows where they are no longer at hand.
         """
 
     def estimate(self, X: Array, resp: Array, prior: Any) -> Any:

@@ -17,6 +17,7 @@ from emplus.families.discrete import (
     clipped_log,
     clipped_log_rest,
     first_guess,
+    implied,
     leave_one_out,
     maximized,
     unpacked,
@@ -53,6 +54,7 @@ class Bernoulli:
     needs_full_scatter: ClassVar[bool] = False
     levels: ClassVar[tuple[int, ...]] = ()
     parts: ClassVar[tuple[()]] = ()
+    pools: ClassVar[bool] = True
 
     def config(self) -> dict[str, Any]:
         """There is nothing to choose."""
@@ -81,6 +83,12 @@ class Bernoulli:
         zeros = CountStatistics(statistics.weight, rest, statistics.observed)
         opposite = PseudoCounts(prior.strength, 1.0 - prior.frequencies)
         return leave_one_out(ones, prior) + leave_one_out(zeros, opposite)
+
+    def implied(
+        self, parameters: Probabilities, weight: Array, prior: PseudoCounts
+    ) -> CountStatistics:
+        """N_j = (n_j + m) theta_j - m f."""
+        return implied(parameters, weight, prior)
 
     def estimate(self, X: Any, resp: Array, prior: PseudoCounts) -> Probabilities:
         """Weighted frequencies of each component's rows; O(n k d)."""

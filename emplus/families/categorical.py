@@ -19,6 +19,7 @@ from emplus.families.discrete import (
     PseudoCounts,
     clipped_log,
     first_guess,
+    implied,
     leave_one_out,
     maximized,
     unpacked,
@@ -68,6 +69,7 @@ class Categorical:
     name: ClassVar[str] = "categorical"
     needs_full_scatter: ClassVar[bool] = False
     parts: ClassVar[tuple[()]] = ()
+    pools: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         levels = tuple(int(number) for number in self.levels)
@@ -113,6 +115,12 @@ class Categorical:
         """Statistics from the weights of the levels (k, t)."""
         observed = np.add.reduceat(counts, self.offsets, axis=1)[:, self.groups]
         return CountStatistics(weight, counts, observed)
+
+    def implied(
+        self, parameters: Probabilities, weight: Array, prior: PseudoCounts
+    ) -> CountStatistics:
+        """N_j = (n_j + m) theta_j - m f."""
+        return implied(parameters, weight, prior)
 
     def estimate(self, X: Array, resp: Array, prior: PseudoCounts) -> Probabilities:
         """Weighted frequencies of each component's rows; O(n k d)."""

@@ -17,6 +17,7 @@ __all__ = [
     "clipped_log",
     "clipped_log_rest",
     "first_guess",
+    "implied",
     "leave_one_out",
     "maximized",
     "unpacked",
@@ -94,6 +95,12 @@ class CountStatistics:
             self.weight + other.weight, self.counts + other.counts, self.observed + other.observed
         )
 
+    def scaled(self, factor: float) -> CountStatistics:
+        """Statistics as of ``factor`` times as many rows."""
+        return CountStatistics(
+            factor * self.weight, factor * self.counts, factor * self.observed
+        )
+
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> CountStatistics:
         """The statistics of some of the components."""
         chosen = np.asarray(components, dtype=np.intp)
@@ -134,6 +141,14 @@ def maximized(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities
     held = np.where(seen, mass, 1.0)
     counts = statistics.counts + prior.strength * prior.frequencies
     return Probabilities(np.where(seen, counts / held, prior.frequencies))
+
+
+def implied(parameters: Probabilities, weight: Array, prior: PseudoCounts) -> CountStatistics:
+    """N_j = (n_j + m) theta_j - m f, of rows without missing entries; O(k t)."""
+    theta, strength = parameters.probabilities, prior.strength
+    observed: Array = np.repeat(weight[:, None], theta.shape[1], axis=1)
+    counts = (observed + strength) * theta - strength * prior.frequencies
+    return CountStatistics(weight, np.clip(counts, 0.0, observed), observed)
 
 
 def first_guess(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities:

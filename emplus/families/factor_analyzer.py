@@ -27,7 +27,9 @@ from emplus.families.factor_parameters import (
     canonical,
 )
 from emplus.families.factor_parts import averaged, conditioned, mapped, perturbed, seen_through
-from emplus.families.factor_steps import PhantomFactorRows, first_parameters, maximized
+from emplus.families.factor_statistics import FactorStatistics
+from emplus.families.factor_prior import PhantomFactorRows
+from emplus.families.factor_steps import first_parameters, maximized
 from emplus.families.features import standard_coordinates
 from emplus.families.gaussian_prior import typical_variances
 from emplus.numerics.moments import Moments
@@ -93,6 +95,7 @@ class FactorAnalyzer:
     needs_full_scatter: ClassVar[bool] = False
     levels: ClassVar[tuple[int, ...]] = ()
     parts: ClassVar[tuple[()]] = ()
+    pools: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         q: object = self.n_factors
@@ -159,6 +162,12 @@ class FactorAnalyzer:
         if prior.strength == 0.0:
             _refuse_zero_noise(parameters, prior)
         return parameters
+
+    def implied(
+        self, parameters: FactorParameters, weight: Array, prior: PhantomFactorRows
+    ) -> FactorStatistics:
+        """Those of rows scattered as the parameters say, less the prior's."""
+        return FactorStatistics.implied(parameters, weight, prior)
 
     def estimate(self, X: Array, resp: Array, prior: PhantomFactorRows) -> FactorParameters:
         """Local principal factors of each component's rows; O(n d q) for hard ``resp``."""

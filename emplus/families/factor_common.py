@@ -19,13 +19,10 @@ from emplus.families.factor_parameters import (
     canonical_turn,
     signs,
 )
+from emplus.families.factor_prior import PhantomFactorRows
+from emplus.families.factor_prior import PhantomFactorRows
 from emplus.families.factor_statistics import FactorStatistics
-from emplus.families.factor_steps import (
-    PhantomFactorRows,
-    first_noise,
-    noise_of,
-    principal_factors,
-)
+from emplus.families.factor_steps import first_noise, noise_of, principal_factors
 
 __all__ = ["common_parameters", "first_common", "maximized_common", "principal"]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emplus.families.base import Array
 from emplus.families.factor_parameters import FactorParameters
+from emplus.families.factor_prior import PhantomFactorRows
 
 __all__ = ["FactorStatistics"]
 
@@ -108,6 +109,39 @@ class FactorStatistics:
             second=self.second + other.second,
             cross=self.cross + other.cross,
         )
+
+    @classmethod
+    def implied(
+        cls, parameters: FactorParameters, weight: Array, prior: PhantomFactorRows
+    ) -> FactorStatistics:
+        """Those of ``weight`` rows from which, with the prior's, the M step gives the parameters.
+
+        The scatter is (n_j + m) Sigma_j - m V, its diagonal less what the noise's own prior adds.
+        Parameters that no M step under this prior gives leave as much of it as they can.
+        """
+        projections, roots, _ = parameters.posterior
+        mass = weight + prior.strength
+        spread = prior.strength * prior.variances
+        # The part of V that leaves the scatter positive semidefinite, as Sigma >= Psi.
+        largest = (spread / parameters.psi).max(axis=1) / np.maximum(mass, 1e-300)
+        part = 1.0 / np.maximum(largest, 1.0)[:, None]
+        spread = part * spread
+        extra = part * (prior.strength * prior.noise)
+        if parameters.structure.shared:
+            extra = extra / len(weight)
+        second = mass[:, None] * parameters.variances - spread - extra
+        # A' Sigma = L' Lambda'.
+        cross = roots.swapaxes(1, 2) @ parameters.loadings.swapaxes(1, 2)
+        cross = mass[:, None, None] * cross - projections * spread[:, None, :]
+        nothing = np.zeros_like(parameters.means)
+        second = np.maximum(second, 0.0)
+        about = cls(parameters, weight, nothing, second, cross, parameters.means)
+        return about.from_means()
+
+    def scaled(self, factor: float) -> FactorStatistics:
+        """Statistics as of ``factor`` times as many rows."""
+        names = ("weight", "first", "second", "cross")
+        return replace(self, **{name: factor * getattr(self, name) for name in names})
 
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> FactorStatistics:
         """Statistics of some of the components."""

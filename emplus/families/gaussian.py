@@ -60,6 +60,7 @@ class Gaussian:
     name: ClassVar[str] = "gaussian"
     levels: ClassVar[tuple[int, ...]] = ()
     parts: ClassVar[tuple[()]] = ()
+    pools: ClassVar[bool] = True
 
     @property
     def needs_full_scatter(self) -> bool:
@@ -117,6 +118,12 @@ class Gaussian:
         if prior.strength == 0.0:
             self._refuse_points(covariances, prior.variances)
         return self.parameters(statistics.means(), covariances)
+
+    def implied(
+        self, parameters: GaussianParameters, weight: Array, prior: PhantomRows
+    ) -> GaussianStatistics:
+        """S_j = (n_j + m) Sigma_j - m V about mu_j, as far as that is one; O(k d^3) for full."""
+        return GaussianStatistics.implied(self.covariance, parameters, weight, prior)
 
     def _refuse_points(self, covariances: Array, spread: Array) -> None:
         # Underflowed responsibilities of far rows leave a component on one point a variance that is

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from emplus.families.base import Array
 from emplus.families.covariance import Covariance
+from emplus.families.gaussian_parameters import GaussianParameters
+from emplus.families.gaussian_prior import PhantomRows
 
 __all__ = ["GaussianStatistics"]
 
@@ -100,6 +102,35 @@ class GaussianStatistics:
                 second[j] = outer
         return cls(covariance, weight, np.zeros((k, d)), second, means)
 
+    @classmethod
+    def implied(
+        cls,
+        covariance: Covariance,
+        parameters: GaussianParameters,
+        weight: Array,
+        prior: PhantomRows,
+    ) -> GaussianStatistics:
+        """Those of ``weight`` rows from which, with the prior's, the M step gives the parameters.
+
+        Parameters that no M step under this prior gives leave as much of it as they can.
+        """
+        means, covariances = parameters.means, parameters.covariances
+        mass = (weight.sum(keepdims=True) if covariance.shared else weight) + prior.strength
+        columns = means.shape[1] if covariances.ndim == 1 and not covariance.shared else 1
+        whole = np.reshape(columns * mass, (-1,) + (1,) * (2 if covariance.matrices else 1))
+        second = whole[..., 0] * covariances if columns > 1 else whole * covariances
+        taken = covariance.outer_of_variances(prior.strength * prior.variances)
+        if covariance.matrices:
+            # The part of V that leaves S positive semidefinite.
+            roots = np.sqrt(prior.strength * prior.variances)[:, None] * parameters.factors
+            inner = np.atleast_3d(roots @ np.swapaxes(roots, -1, -2)).reshape(-1, *roots.shape[-2:])
+            largest = np.linalg.eigvalsh(inner)[:, -1] / mass
+            second = second - taken / np.maximum(largest, 1.0)[:, None, None]
+        else:
+            second = np.maximum(second - taken, 0.0)
+        second = second.reshape(covariances.shape)
+        return cls(covariance, weight, np.zeros_like(means), second, means)
+
     def means(self) -> Array:
         """Means (k, d); a component without weight stays at its reference point."""
         return self.reference + self._deviation()
@@ -148,6 +179,11 @@ class GaussianStatistics:
             first=self.first + other.first,
             second=self.second + other.second,
         )
+
+    def scaled(self, factor: float) -> GaussianStatistics:
+        """Statistics as of ``factor`` times as many rows."""
+        arrays = {name: factor * getattr(self, name) for name in ("weight", "first", "second")}
+        return replace(self, **arrays)
 
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> GaussianStatistics:
         """Statistics of some components; a shared second moment stays that of all of them."""

@@ -85,6 +85,11 @@ class Product:
         """Whether a part does."""
         return any(family.needs_full_scatter for family in self.families)
 
+    @property
+    def pools(self) -> bool:
+        """Whether all parts do."""
+        return all(family.pools for family in self.families)
+
     @cached_property
     def levels(self) -> tuple[int, ...]:
         """Number of categories of each column, 0 where it has none."""
@@ -132,6 +137,14 @@ class Product:
         """The M step of each part."""
         return ProductParameters(
             self._each(lambda one, _, own, pr: one.maximize(own, pr), statistics.parts, prior)
+        )
+
+    def implied(
+        self, parameters: ProductParameters, weight: Array, prior: Any
+    ) -> ProductStatistics:
+        """Those of each part."""
+        return ProductStatistics(
+            self._each(lambda one, _, own, pr: one.implied(own, weight, pr), parameters.parts, prior)
         )
 
     def estimate(self, X: Array, resp: Array, prior: Any) -> ProductParameters:

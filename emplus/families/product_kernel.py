@@ -33,6 +33,10 @@ class ProductStatistics:
         pairs = zip(self.parts, other.parts, strict=True)
         return ProductStatistics(tuple(mine + others for mine, others in pairs))
 
+    def scaled(self, factor: float) -> ProductStatistics:
+        """Statistics as of ``factor`` times as many rows."""
+        return ProductStatistics(tuple(part.scaled(factor) for part in self.parts))
+
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> ProductStatistics:
         """The statistics of some of the components."""
         return ProductStatistics(tuple(part.take(components) for part in self.parts))
