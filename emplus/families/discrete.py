@@ -97,9 +97,7 @@ class CountStatistics:
 
     def scaled(self, factor: float) -> CountStatistics:
         """Statistics as of ``factor`` times as many rows."""
-        return CountStatistics(
-            factor * self.weight, factor * self.counts, factor * self.observed
-        )
+        return CountStatistics(factor * self.weight, factor * self.counts, factor * self.observed)
 
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> CountStatistics:
         """The statistics of some of the components."""

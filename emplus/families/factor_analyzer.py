@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emplus.errors import ArgumentError, UnknownNameError
 from emplus.families.base import EMPTY, Array, Coordinates, Kernel, SingularComponentError
+from emplus.families.factor_arrays import packed, unpacked
 from emplus.families.factor_common import common_parameters, first_common, maximized_common
 from emplus.families.factor_coordinates import CommonFactorCoordinates, FactorCoordinates
 from emplus.families.factor_incomplete import (
@@ -20,15 +21,10 @@ from emplus.families.factor_incomplete import (
     first_filled,
 )
 from emplus.families.factor_kernels import make_factor_kernel
-from emplus.families.factor_parameters import (
-    CommonFactors,
-    FactorParameters,
-    Noise,
-    canonical,
-)
+from emplus.families.factor_parameters import FactorParameters, Noise, canonical
 from emplus.families.factor_parts import averaged, conditioned, mapped, perturbed, seen_through
-from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.factor_prior import PhantomFactorRows
+from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.factor_steps import first_parameters, maximized
 from emplus.families.features import standard_coordinates
 from emplus.families.gaussian_prior import typical_variances
@@ -41,9 +37,6 @@ LOADINGS = ("own", "common")
 
 # A noise variance that is this small a part of its column's has run to zero.
 _ZERO = 1e-13
-
-_ARRAYS = ("means", "loadings", "noise_variance")
-_COMMON_ARRAYS = ("offset", "basis", "factor_means", "factor_roots", "noise_variance")
 
 
 @final
@@ -337,54 +330,11 @@ class FactorAnalyzer:
 
     def pack(self, parameters: FactorParameters) -> dict[str, Array]:
         """Means, loadings and noise variances, or what makes them where loadings are common."""
-        noise = np.asarray(parameters.noise)
-        common = parameters.common
-        if common is None:
-            own = (parameters.means, parameters.loadings, noise)
-            return dict(zip(_ARRAYS, own, strict=True))
-        shared = (common.offset, common.basis, common.means, common.roots, noise)
-        return dict(zip(_COMMON_ARRAYS, shared, strict=True))
+        return packed(parameters)
 
     def unpack(self, arrays: Mapping[str, Array]) -> FactorParameters:
         """Parameters from ``pack``'s arrays; ValueError says what does not fit."""
-        names = _COMMON_ARRAYS if self._common else _ARRAYS
-        found = {}
-        for name in names:
-            if name not in arrays:
-                raise ValueError(f"the array {name!r} is missing")
-            if not np.isfinite(arrays[name]).all():
-                raise ValueError(f"the array {name!r} holds values that are not finite")
-            found[name] = np.asarray(arrays[name], dtype=np.float64)
-        self._check_shapes(found)
-        noise = found["noise_variance"]
-        if not (noise > 0).all():
-            raise ValueError("a value in 'noise_variance' is not positive")
-        if self._common:
-            common = CommonFactors(*(found[name] for name in _COMMON_ARRAYS[:4]))
-            return common_parameters(common, noise, self.structure, turned=False)
-        return FactorParameters(found["means"], found["loadings"], noise, self.structure)
-
-    def _check_shapes(self, found: Mapping[str, Array]) -> None:
-        lead = "factor_means" if self._common else "means"
-        if found[lead].ndim != 2 or not len(found[lead]):
-            shape = found[lead].shape
-            raise ValueError(f"{lead!r} has shape {shape} instead of (components, ...)")
-        k, q = len(found[lead]), self.n_factors
-        d = found["offset"].size if self._common else found[lead].shape[1]
-        if not d:
-            raise ValueError("there are no columns: the shape of the arrays leaves none")
-        shapes = {
-            "means": (k, d),
-            "loadings": (k, d, q),
-            "offset": (d,),
-            "basis": (d, q),
-            "factor_means": (k, q),
-            "factor_roots": (k, q, q),
-            "noise_variance": self.structure.shape(k, d),
-        }
-        for name, array in found.items():
-            if array.shape != shapes[name]:
-                raise ValueError(f"{name!r} has shape {array.shape} instead of {shapes[name]}")
+        return unpacked(arrays, self.n_factors, self.structure, common=self._common)
 
 
 def _refuse_zero_noise(parameters: FactorParameters, prior: PhantomFactorRows) -> None:

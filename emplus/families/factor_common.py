@@ -20,7 +20,6 @@ from emplus.families.factor_parameters import (
     signs,
 )
 from emplus.families.factor_prior import PhantomFactorRows
-from emplus.families.factor_prior import PhantomFactorRows
 from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.factor_steps import first_noise, noise_of, principal_factors
 

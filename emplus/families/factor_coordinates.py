@@ -11,8 +11,8 @@ import numpy as np
 from emplus.families.base import Array, SingularComponentError
 from emplus.families.factor_common import common_parameters, principal
 from emplus.families.factor_parameters import CommonFactors, FactorParameters, canonical
-from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.factor_prior import PhantomFactorRows
+from emplus.families.factor_statistics import FactorStatistics
 from emplus.numerics.moments import Moments
 
 __all__ = ["CommonFactorCoordinates", "FactorCoordinates"]

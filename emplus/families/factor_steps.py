@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emplus.families.base import Array
 from emplus.families.factor_parameters import FactorParameters, Noise, canonical

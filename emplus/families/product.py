@@ -144,7 +144,9 @@ class Product:
     ) -> ProductStatistics:
         """Those of each part."""
         return ProductStatistics(
-            self._each(lambda one, _, own, pr: one.implied(own, weight, pr), parameters.parts, prior)
+            self._each(
+                lambda one, _, own, pr: one.implied(own, weight, pr), parameters.parts, prior
+            )
         )
 
     def estimate(self, X: Array, resp: Array, prior: Any) -> ProductParameters:
