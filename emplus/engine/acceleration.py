@@ -87,11 +87,13 @@ class QuasiNewton:
     def step(self, points: Sequence[Point], length: float) -> Array | None:
         """The two-loop recursion; O(memory p)."""
         here = points[-1]
-        residual, direction = here.gradient, here.step
+        residual: Array = here.gradient
+        direction: Array = here.step
         used: list[tuple[Array, Array, float, float]] = []
         for before, after in reversed(list(pairwise(points))):
-            moved, turned = after.vector - before.vector, before.gradient - after.gradient
-            changed = before.step - after.step
+            moved: Array = after.vector - before.vector
+            turned: Array = before.gradient - after.gradient
+            changed: Array = before.step - after.step
             curvature = float(moved @ turned)
             size = np.linalg.norm(moved) * np.linalg.norm(turned)
             if not (curvature > 1e-10 * size and turned @ changed > 0):

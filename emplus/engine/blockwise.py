@@ -130,4 +130,3 @@ def _joined(states: list[State], mixture: Mixture, ascent: Ascent) -> State:
         sum(state.rounding for state in states),
         ascent.passes,
     )
-

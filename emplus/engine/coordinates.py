@@ -17,6 +17,8 @@ Array = NDArray[np.floating]
 
 # Logarithm of a weight from which on a component counts as empty.
 _NO_WEIGHT = -700.0
+# Coordinates of this size, in units of the columns, leave squares far from overflow.
+_FARTHEST = 1e30
 
 
 @final
@@ -55,8 +57,8 @@ class MixtureCoordinates:
             If numbers overflow there.
         """
         logits = vector[: self._k]
-        if not np.isfinite(vector).all():
-            raise SingularComponentError(0, "its coordinates are not finite")
+        if not np.abs(vector).max(initial=0.0) < _FARTHEST:
+            raise SingularComponentError(0, "its coordinates are out of all bounds")
         log_weights = logits - np.logaddexp.reduce(logits)
         log_weights[log_weights <= _NO_WEIGHT] = -np.inf
         return Mixture(self._family, log_weights, self._components.bind(vector[self._k :]))

@@ -71,8 +71,8 @@ class DecayingRate:
 
     def share(self, before: float, size: float, part: float) -> float:
         """1 - (1 - step)^size: more rows count as more steps."""
-        step = max(before + self.offset, 1.0) ** -self.exponent
-        return 1.0 - (1.0 - step) ** size
+        step = float(max(before + self.offset, 1.0) ** -self.exponent)
+        return float(1.0 - (1.0 - step) ** size)
 
 
 @final
@@ -123,7 +123,8 @@ def as_rate(rate: Any) -> LearningRate:
     if isinstance(rate, int | float | np.number) and not isinstance(rate, bool):
         return Forgetting(float(rate))
     if hasattr(rate, "share"):
-        return rate
+        given: LearningRate = rate
+        return given
     raise ArgumentError(
         f"learning_rate={rate!r} is neither None, a number, nor a rate such as DecayingRate()."
     )

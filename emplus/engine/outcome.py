@@ -22,6 +22,7 @@ class Outcome(Enum):
     COMPONENT_EMPTY = "component_empty"
     SINGULAR = "singular"
     INTERRUPTED = "interrupted"
+    STREAMED = "streamed"
 
     @property
     def sentence(self) -> str:
@@ -50,5 +51,6 @@ _SENTENCES = {
         "A component collapsed on a point or a plane, where the likelihood has no maximum; "
         "raise reg_covar or ask for fewer components."
     ),
+    Outcome.STREAMED: "The rows came block by block, and more may follow.",
     Outcome.INTERRUPTED: "The run was interrupted; this is the best it had reached.",
 }

@@ -16,10 +16,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from emplus.data.memory import ArraySource
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
+from emplus.engine.online import LearningRate
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
+from emplus.engine.registry import make_rule
+from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataError
 from emplus.estimators.measures import Measures
+from emplus.estimators.streaming import Streaming
 from emplus.estimators.telling import warn_of_columns, warn_of_fit, warn_of_rows
 from emplus.estimators.validation import (
     check_columns,
@@ -49,7 +53,7 @@ __all__ = ["MixtureEstimator"]
 Array = NDArray[np.floating]
 
 
-class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
+class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
     """Fit, score, assign and sample: everything that does not depend on the family."""
 
     # Set by fit.
@@ -75,6 +79,9 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[m
         n_jobs: int | None,
         observers: Sequence[Observer] | None,
         allow_missing: bool,
+        optimizer: str | StepRule,
+        accelerate: str | None,
+        learning_rate: float | LearningRate | None,
     ):
         self.n_components = n_components
         self.tol = tol
@@ -90,6 +97,9 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[m
         self.n_jobs = n_jobs
         self.observers = observers
         self.allow_missing = allow_missing
+        self.optimizer = optimizer
+        self.accelerate = accelerate
+        self.learning_rate = learning_rate
 
     @abstractmethod
     def _family(self, n_features: int) -> Family:
@@ -205,16 +215,23 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[m
         warn_of_fit(fit)
         return self
 
-    def _source(
-        self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, k: int
-    ) -> ArraySource:
-        rows = self._read(X, reset=True)
+    def _weighed(
+        self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, *, reset: bool
+    ) -> tuple[Any, Array | None, NDArray[np.intp] | None]:
+        """Rows, their weights and known labels, less the rows that weigh nothing."""
+        rows, k = self._read(X, reset=reset), self.n_components
         weight = check_sample_weight(sample_weight, rows.shape[0])
         known = check_labels(labels, rows.shape[0], k)
         if weight is not None and not weight.all():
             kept = weight > 0
-            rows, weight = self._kept(X, rows, kept), weight[kept]
+            rows, weight = self._kept(X, rows, kept) if reset else rows[kept], weight[kept]
             known = None if known is None else check_labels(known[kept], len(weight), k)
+        return rows, weight, known
+
+    def _source(
+        self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, k: int
+    ) -> ArraySource:
+        rows, weight, known = self._weighed(X, sample_weight, labels, reset=True)
         if rows.shape[0] < k:
             counted = "" if sample_weight is None else " with a weight above 0"
             raise DataError(
@@ -263,10 +280,15 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[m
             observers += (Printer(int(self.verbose_interval), total_weight),)
         tol = check_number("tol", self.tol)
         max_iter = check_positive_int("max_iter", self.max_iter)
-        return Engine(stopping=Stopping(tol, max_iter), observers=observers)
+        return Engine(self._rule(), Stopping(tol, max_iter), observers)
+
+    def _rule(self) -> StepRule:
+        if hasattr(self.optimizer, "climb"):
+            return self.optimizer
+        return make_rule(self.optimizer, self.accelerate)
 
     def _adopt(self, fit: Fit) -> None:
-        self.mixture_, self.result_ = fit.mixture, fit
+        self.mixture_, self.result_, self._stream = fit.mixture, fit, None
         self.converged_ = fit.outcome is Outcome.CONVERGED
         self.n_iter_ = fit.n_iter
         self.lower_bound_ = fit.log_likelihood / fit.total_weight
@@ -288,64 +310,6 @@ class MixtureEstimator(Measures, DensityMixin, BaseEstimator):  # type: ignore[m
     ) -> NDArray[np.intp]:
         """Fit, and give the most responsible component of each row (n,)."""
         return self.fit(X, y, sample_weight, labels=labels).predict(X)
-
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[Any, NDArray[np.intp]]:
-        """Draw rows, as a table of the kind that was fitted, and the component of each.
-
-        ``random_state`` belongs to the call: without one, every call draws other rows.
-        """
-        check_is_fitted(self)
-        n = check_positive_int("n_samples", n_samples)
-        rows, labels = self.mixture_.sample(n, make_rng(random_state))
-        return self._written(rows), labels
-
-    def impute(self, X: Any) -> Any:
-        """The rows with missing entries filled from what is there in them.
-
-        A continuous entry gets its posterior mean, averaged over the components; a binary or
-        categorical one its likeliest value. Entries that are there stay as they are.
-
-        Parameters
-        ----------
-        X : (n, d) array_like
-            NaN where an entry is missing.
-
-        Returns
-        -------
-        filled : (n, d) ndarray, or a data frame where the fit was on one and its kind is kept
-
-        Notes
-        -----
-        Cost: that of ``predict_proba``, and for full covariances O(k d^3) for every pattern of
-        missing entries.
-        """
-        return self._written(self._rows(X).map_rows(self.mixture_.impute), X)
-
-    def sample_missing(self, X: Any, random_state: Any = None) -> Any:
-        """The rows with missing entries drawn from what they may be, given what is there.
-
-        For multiple imputation: a component is drawn from each row's responsibilities, then the
-        entries from it. ``random_state`` belongs to the call.
-        """
-        rng, source = make_rng(random_state), self._rows(X)
-        # Drawn in one go: blocks worked on side by side would share out the draws at random.
-        rows, _ = source.take(slice(None))
-        filled = self.mixture_.sample_missing(rows, rng)
-        if source.order is not None:
-            given = np.empty_like(filled)
-            given[source.order] = filled
-            filled = given
-        return self._written(filled, X)
-
-    def marginal(self, columns: Sequence[int] | int) -> Mixture:
-        """The fitted mixture of some of the columns; see `Mixture.marginal`."""
-        check_is_fitted(self)
-        return self.mixture_.marginal(columns)
-
-    def condition(self, columns: Sequence[int] | int, values: ArrayLike) -> Mixture:
-        """The fitted mixture of the other columns, given values; see `Mixture.condition`."""
-        check_is_fitted(self)
-        return self.mixture_.condition(columns, values)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model to a file; see `emplus.io.save`."""

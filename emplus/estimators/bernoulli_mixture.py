@@ -11,6 +11,8 @@ from scipy.sparse import csr_array
 from sklearn.utils.validation import validate_data
 
 from emplus.engine.observers import Observer
+from emplus.engine.online import LearningRate
+from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataError
 from emplus.estimators.base import MixtureEstimator
 from emplus.estimators.validation import (
@@ -67,6 +69,9 @@ class BernoulliMixture(MixtureEstimator):
     n_jobs : int, optional
     observers : sequence of Observer, optional
     allow_missing : bool, default=True
+    optimizer : str or StepRule, default='em'
+    accelerate : str or None, default='auto'
+    learning_rate : float or LearningRate, optional
         All as of `GaussianMixture`.
 
     Attributes
@@ -128,6 +133,9 @@ class BernoulliMixture(MixtureEstimator):
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
         allow_missing: bool = True,
+        optimizer: str | StepRule = "em",
+        accelerate: str | None = "auto",
+        learning_rate: float | LearningRate | None = None,
     ):
         super().__init__(
             n_components,
@@ -144,6 +152,9 @@ class BernoulliMixture(MixtureEstimator):
             n_jobs=n_jobs,
             observers=observers,
             allow_missing=allow_missing,
+            optimizer=optimizer,
+            accelerate=accelerate,
+            learning_rate=learning_rate,
         )
         self.binarize = binarize
         self.prior = prior

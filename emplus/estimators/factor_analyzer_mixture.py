@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from emplus.engine.observers import Observer
+from emplus.engine.online import LearningRate
+from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError
 from emplus.estimators.base import MixtureEstimator
 from emplus.estimators.validation import given_array, pseudo_rows
@@ -91,6 +93,10 @@ class FactorAnalyzerMixture(
     allow_missing : bool, default=True
         Take NaN as a missing entry: what is fitted, scored and predicted from is what is there.
         False refuses NaN.
+    optimizer : str or StepRule, default='em'
+    accelerate : str or None, default='auto'
+    learning_rate : float or LearningRate, optional
+        As of `GaussianMixture`.
 
     Attributes
     ----------
@@ -160,6 +166,9 @@ class FactorAnalyzerMixture(
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
         allow_missing: bool = True,
+        optimizer: str | StepRule = "em",
+        accelerate: str | None = "auto",
+        learning_rate: float | LearningRate | None = None,
     ):
         super().__init__(
             n_components,
@@ -176,6 +185,9 @@ class FactorAnalyzerMixture(
             n_jobs=n_jobs,
             observers=observers,
             allow_missing=allow_missing,
+            optimizer=optimizer,
+            accelerate=accelerate,
+            learning_rate=learning_rate,
         )
         self.reg_covar = reg_covar
         self.means_init = means_init

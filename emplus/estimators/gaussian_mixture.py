@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emplus.engine.observers import Observer
+from emplus.engine.online import LearningRate
 from emplus.engine.problem import Problem
+from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataWarning, say
 from emplus.estimators.base import MixtureEstimator
 from emplus.estimators.validation import column_name, given_array, pseudo_rows
@@ -79,6 +81,17 @@ class GaussianMixture(MixtureEstimator):
     allow_missing : bool, default=True
         Take NaN as a missing entry: what is fitted, scored and predicted from is what is there.
         False refuses NaN.
+    optimizer : str or StepRule, default='em'
+        How the hill is climbed: 'em', 'gradient' (gradient ascent with a line search), 'lbfgs', the
+        two after ten iterations of EM ('em+gradient', 'em+lbfgs'), 'stepwise' or 'incremental' (EM
+        in blocks of rows), or a rule of `emplus.engine`.
+    accelerate : {'auto', 'quasi-newton', 'anderson', 'squarem', None}, default='auto'
+        Longer steps where EM has become slow, none of which may lower the objective. 'auto' is
+        'quasi-newton'; None is plain EM throughout.
+    learning_rate : float or LearningRate, optional
+        How much of what it knows `partial_fit` replaces: None for less and less
+        (`emplus.engine.online.DecayingRate`), a number above 0 and below 1 for always the same,
+        which follows clusters that move.
 
     Attributes
     ----------
@@ -151,6 +164,9 @@ class GaussianMixture(MixtureEstimator):
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
         allow_missing: bool = True,
+        optimizer: str | StepRule = "em",
+        accelerate: str | None = "auto",
+        learning_rate: float | LearningRate | None = None,
     ):
         super().__init__(
             n_components,
@@ -167,6 +183,9 @@ class GaussianMixture(MixtureEstimator):
             n_jobs=n_jobs,
             observers=observers,
             allow_missing=allow_missing,
+            optimizer=optimizer,
+            accelerate=accelerate,
+            learning_rate=learning_rate,
         )
         self.reg_covar = reg_covar
         self.means_init = means_init

@@ -1,15 +1,17 @@
-"""What a fitted estimator says of rows: components, densities, criteria."""
+"""What a fitted estimator says of rows: components, densities, criteria, what is missing."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from emplus.data.memory import ArraySource
-from emplus.estimators.validation import check_sample_weight
+from emplus.estimators.validation import check_positive_int, check_sample_weight, make_rng
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_normalize
 
@@ -19,13 +21,17 @@ Array = NDArray[np.floating]
 
 
 class Measures(ABC):
-    """Assigns and scores rows by the fitted ``mixture_``."""
+    """Assigns, scores, draws and completes rows by the fitted ``mixture_``."""
 
     mixture_: Mixture
 
     @abstractmethod
     def _rows(self, X: Any) -> ArraySource:
         """The rows of a table, once the estimator is known to be fitted."""
+
+    @abstractmethod
+    def _written(self, rows: Array, like: Any = None) -> Any:
+        """Rows as a table of the kind that was fitted."""
 
     def predict(self, X: Any) -> NDArray[np.intp]:
         """The most responsible component of each row (n,)."""
@@ -66,6 +72,64 @@ class Measures(ABC):
         """
         _, _, surprise = self._totals(X, sample_weight)
         return self.bic(X, sample_weight) + 2.0 * surprise
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[Any, NDArray[np.intp]]:
+        """Draw rows, as a table of the kind that was fitted, and the component of each.
+
+        ``random_state`` belongs to the call: without one, every call draws other rows.
+        """
+        check_is_fitted(self)
+        n = check_positive_int("n_samples", n_samples)
+        rows, labels = self.mixture_.sample(n, make_rng(random_state))
+        return self._written(rows), labels
+
+    def impute(self, X: Any) -> Any:
+        """The rows with missing entries filled from what is there in them.
+
+        A continuous entry gets its posterior mean, averaged over the components; a binary or
+        categorical one its likeliest value. Entries that are there stay as they are.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            NaN where an entry is missing.
+
+        Returns
+        -------
+        filled : (n, d) ndarray, or a data frame where the fit was on one and its kind is kept
+
+        Notes
+        -----
+        Cost: that of ``predict_proba``, and for full covariances O(k d^3) for every pattern of
+        missing entries.
+        """
+        return self._written(self._rows(X).map_rows(self.mixture_.impute), X)
+
+    def sample_missing(self, X: Any, random_state: Any = None) -> Any:
+        """The rows with missing entries drawn from what they may be, given what is there.
+
+        For multiple imputation: a component is drawn from each row's responsibilities, then the
+        entries from it. ``random_state`` belongs to the call.
+        """
+        rng, source = make_rng(random_state), self._rows(X)
+        # Drawn in one go: blocks worked on side by side would share out the draws at random.
+        rows, _ = source.take(slice(None))
+        filled = self.mixture_.sample_missing(rows, rng)
+        if source.order is not None:
+            given = np.empty_like(filled)
+            given[source.order] = filled
+            filled = given
+        return self._written(filled, X)
+
+    def marginal(self, columns: Sequence[int] | int) -> Mixture:
+        """The fitted mixture of some of the columns; see `Mixture.marginal`."""
+        check_is_fitted(self)
+        return self.mixture_.marginal(columns)
+
+    def condition(self, columns: Sequence[int] | int, values: ArrayLike) -> Mixture:
+        """The fitted mixture of the other columns, given values; see `Mixture.condition`."""
+        check_is_fitted(self)
+        return self.mixture_.condition(columns, values)
 
     def _totals(self, X: Any, sample_weight: ArrayLike | None) -> tuple[float, float, float]:
         joint = self._log_joint(X)

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from emplus.data.choices import Chosen
 from emplus.data.coding import Coding
 from emplus.engine.observers import Observer
+from emplus.engine.online import LearningRate
+from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError
 from emplus.estimators.coded import CodedEstimator
 from emplus.estimators.validation import pseudo_rows
@@ -64,6 +66,9 @@ class MixedMixture(CodedEstimator):
     n_jobs : int, optional
     observers : sequence of Observer, optional
     allow_missing : bool, default=True
+    optimizer : str or StepRule, default='em'
+    accelerate : str or None, default='auto'
+    learning_rate : float or LearningRate, optional
         All as of `GaussianMixture`; missing are NaN, None and pandas' NA.
 
     Attributes
@@ -142,6 +147,9 @@ class MixedMixture(CodedEstimator):
         n_jobs: int | None = None,
         observers: Sequence[Observer] | None = None,
         allow_missing: bool = True,
+        optimizer: str | StepRule = "em",
+        accelerate: str | None = "auto",
+        learning_rate: float | LearningRate | None = None,
     ):
         super().__init__(
             n_components,
@@ -158,6 +166,9 @@ class MixedMixture(CodedEstimator):
             n_jobs=n_jobs,
             observers=observers,
             allow_missing=allow_missing,
+            optimizer=optimizer,
+            accelerate=accelerate,
+            learning_rate=learning_rate,
         )
         self.covariance_type = covariance_type
         self.n_factors = n_factors

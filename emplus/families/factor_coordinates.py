@@ -17,6 +17,9 @@ from emplus.numerics.moments import Moments
 
 __all__ = ["CommonFactorCoordinates", "FactorCoordinates"]
 
+# Logarithms of noise variances, in the columns' units, that no data ask for.
+_FARTHEST_LOG = 200.0
+
 
 @dataclass(frozen=True, eq=False)
 class _Gradient:
@@ -109,12 +112,9 @@ class FactorCoordinates:
         """The parameters with the loadings in canonical form; O(k d q^2)."""
         means, loadings, logs = self._split(vector)
         means = means * self._unit + self.moments.mean
-        with np.errstate(over="ignore", invalid="ignore"):
-            noise = noise_of_logs(logs, self.like, self._unit)
-            loadings = loadings * self._unit[:, None]
-            _refuse_overflow(loadings, noise)
-            made = FactorParameters(means, canonical(loadings), noise, self.like.structure)
-        return _with_posterior(made)
+        noise = noise_of_logs(logs, self.like, self._unit)
+        loadings = canonical(loadings * self._unit[:, None])
+        return _with_posterior(FactorParameters(means, loadings, noise, self.like.structure))
 
     def gradient(
         self, vector: Array, parameters: FactorParameters, statistics: FactorStatistics
@@ -185,17 +185,12 @@ class CommonFactorCoordinates:
     def bind(self, vector: Array) -> FactorParameters:
         """The parameters with the principal axes of equally likely components as the basis."""
         common, logs = self._placed(vector)
-        with np.errstate(over="ignore", invalid="ignore"):
-            noise = noise_of_logs(logs, self.like, self._unit)
-            _refuse_overflow(common.basis @ common.roots, noise)
-            covariances = common.roots @ common.roots.swapaxes(1, 2)
-            deviations = np.sqrt(np.broadcast_to(noise, common.offset.shape))
-            even = np.ones(len(covariances))
-            common = principal(
-                common.offset, common.basis, common.means, covariances, even, deviations
-            )
-            made = common_parameters(common, noise, self.like.structure)
-        return _with_posterior(made)
+        noise, structure = noise_of_logs(logs, self.like, self._unit), self.like.structure
+        covariances = common.roots @ common.roots.swapaxes(1, 2)
+        deviations = np.sqrt(np.broadcast_to(noise, common.offset.shape))
+        even = np.ones(len(covariances))
+        common = principal(common.offset, common.basis, common.means, covariances, even, deviations)
+        return _with_posterior(common_parameters(common, noise, structure))
 
     def gradient(
         self, vector: Array, parameters: FactorParameters, statistics: FactorStatistics
@@ -224,7 +219,18 @@ def log_noise(parameters: FactorParameters, unit: Array) -> Array:
 
 
 def noise_of_logs(logs: Array, like: FactorParameters, unit: Array) -> Array:
-    """The noise variances again."""
+    """The noise variances again.
+
+    Raises
+    ------
+    SingularComponentError
+        Where they would be out of all bounds.
+    """
+    if np.abs(logs).max(initial=0.0) > _FARTHEST_LOG:
+        component = (
+            0 if like.structure.shared else int(np.abs(logs).argmax() // (logs.size // len(logs)))
+        )
+        raise SingularComponentError(component, "its noise variances are out of all bounds")
     noise: Array = np.exp(logs) if like.structure.isotropic else np.exp(logs) * unit**2
     return noise
 
@@ -240,14 +246,6 @@ def _common(parameters: FactorParameters) -> CommonFactors:
     common = parameters.common
     assert common is not None  # the family makes these coordinates where there is a common space
     return common
-
-
-def _refuse_overflow(loadings: Array, noise: Array) -> None:
-    # Squares of a loading and of a noise variance must be numbers too, and more than 0.
-    sound = np.isfinite(loadings).all() and np.isfinite(noise).all()
-    sound = sound and np.abs(loadings).max(initial=0.0) < 1e150
-    if not (sound and noise.min() > 1e-150 and noise.max() < 1e150):
-        raise SingularComponentError(0, "its loadings or noise variances overflow")
 
 
 def _with_posterior(parameters: FactorParameters) -> FactorParameters:

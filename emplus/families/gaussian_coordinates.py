@@ -19,6 +19,9 @@ from emplus.numerics.triangular import inverse_upper
 
 __all__ = ["GaussianCoordinates"]
 
+# Logarithms beyond which squares times the rows could overflow, and a component would be a point.
+_FARTHEST_LOG = 100.0
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -77,18 +80,25 @@ class GaussianCoordinates:
         """The covariances follow from the factors; O(k d^3) for matrices."""
         means, rest = np.split(vector, [self.like.means.size])
         means = means.reshape(self.like.means.shape) * self._unit + self.moments.mean
-        with np.errstate(all="ignore"):
-            if self.covariance.matrices:
-                factors, covariances = self._matrices(rest)
-                variances, roots = (np.einsum("...aa->...a", one) for one in (covariances, factors))
-            else:
-                factors = np.exp(rest).reshape(self.like.factors.shape) / self._column_unit
-                roots = factors
-                variances = covariances = factors**-2.0
-            sound = np.isfinite(variances * roots) & (variances > 0) & (roots > 0)
-        if not sound.all() or not np.isfinite(means).all():
-            raise SingularComponentError(_first(~sound, self.like), "its covariance overflows")
+        logs = self._logs(rest)
+        if np.abs(logs).max(initial=0.0) > _FARTHEST_LOG:
+            far = np.argwhere(np.abs(logs) > _FARTHEST_LOG)[0]
+            component = 0 if self.like.shared else int(far[0])
+            raise SingularComponentError(component, "its covariance overflows")
+        if self.covariance.matrices:
+            factors, covariances = self._matrices(rest)
+        else:
+            factors = np.exp(logs) / self._column_unit
+            covariances = factors**-2.0
         return GaussianParameters(means, covariances, factors, self.covariance.shared)
+
+    def _logs(self, flat: Array) -> Array:
+        """The logarithms of the diagonals among the coordinates of the factors."""
+        shape = self.like.factors.shape
+        if not self.covariance.matrices:
+            return flat.reshape(shape)
+        logs: Array = flat.reshape(*shape[:-2], -1)[..., self._upper[0] == self._upper[1]]
+        return logs
 
     def _matrices(self, flat: Array) -> tuple[Array, Array]:
         shape = self.like.factors.shape
@@ -139,10 +149,3 @@ class GaussianCoordinates:
             return statistics.weight + strength, statistics.scatter() + by * moved + phantom
         moved = (gaps * statistics.weight[:, None]).T @ gaps
         return statistics.weight.sum() + strength, statistics.scatter() + moved + phantom
-
-
-def _first(bad: NDArray[np.bool_], like: GaussianParameters) -> int:
-    """The first component that something is wrong with; 0 where they share it."""
-    if like.shared or not bad.any():
-        return 0
-    return int(np.argwhere(bad)[0, 0])

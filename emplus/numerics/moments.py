@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emplus.numerics.sparse import is_sparse
 
-__all__ = ["Moments", "level_counts"]
+__all__ = ["Moments", "level_counts", "running_step"]
 
 Array = NDArray[np.floating]
 
@@ -223,6 +223,41 @@ def _sum_of_known(one: Any, other: Any, *, all_known: bool) -> Any:
     if one is None or other is None:
         return None if all_known else (other if one is None else one)
     return one + other
+
+
+def running_step(
+    mean: Array, variance: Array, row: Array, rate: float | Array
+) -> tuple[Array, Array]:
+    """Running mean and variance after one more row, which need not be kept.
+
+    mean' = (1 - rate) mean + rate x and variance' = (1 - rate) variance + rate (x - mean')^2, with
+    ``rate`` 1 / (n + 1) for the row after n others; a constant rate forgets. Arrays of any shapes
+    that go together, such as means (k, d) of k categories with rates (k, 1).
+
+    Returns
+    -------
+    mean, variance : ndarray
+
+    Notes
+    -----
+    The mean of n rows is exact. The variance is a little small, because each deviation is taken
+    from a mean that the row itself has moved: where the rows are independent with variance s^2, it
+    is expected to be s^2 (1 - H_n / n) after n of them, with H_n = 1 + 1/2 + ... + 1/n, where the
+    batch value is expected to be s^2 (1 - 1 / n). That is 7 % less after 50 rows, 0.6 % less
+    after 1,000. With (x - mean) (x - mean') in place of the square (Welford 1962) it would be
+    exact; this form is the one that Gaussian ARTMAP learns by (Williamson 1996).
+
+    Examples
+    --------
+    >>> mean, variance = np.zeros(1), np.zeros(1)
+    >>> for n, x in enumerate([1.0, 3.0, 8.0]):
+    ...     mean, variance = running_step(mean, variance, np.array([x]), 1.0 / (n + 1))
+    >>> mean.tolist(), np.round(variance, 3).tolist()
+    ([4.0], [5.667])
+    """
+    step = rate * (row - mean)
+    moved = mean + step
+    return moved, (1.0 - rate) * variance + rate * (row - moved) ** 2
 
 
 def level_counts(X: Array, levels: Sequence[int], weight: Array | None = None) -> Array:
