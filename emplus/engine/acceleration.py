@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from emplus.engine.ascent import Ascent
 from emplus.engine.coordinates import MixtureCoordinates
 from emplus.engine.problem import State
-from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
 
 __all__ = ["Accelerated", "Anderson", "Point", "QuasiNewton", "Scheme", "Squarem"]
@@ -260,11 +259,10 @@ class _Steps:
         step = self._scheme.step(self._points, 1.0)
         if step is None:
             return None
-        promised = float(here.gradient @ step)
-        if not promised >= float(here.gradient @ here.step) > 0:
+        if not float(here.gradient @ step) >= float(here.gradient @ here.step) > 0:
             self._points = [here]
             return None
-        state = self._kept(step, promised)
+        state = self._kept(self._coordinates.furthest(step))
         if state is None:
             self._points = []
         return state
@@ -274,29 +272,27 @@ class _Steps:
         gradient = self._coordinates.gradient(self._vector, self._ascent.state)
         return Point(self._vector, step, gradient, self._plain)
 
-    def _kept(self, step: Array | None, promised: float) -> State | None:
-        """The first state, by ever shorter steps, that keeps enough of what was promised."""
-        length, here = 1.0, self._ascent.state
+    def _kept(self, length: float) -> State | None:
+        """The first state, by ever shorter steps, that keeps enough of what the step promises."""
+        objective, rounding = self._ascent.state.objective, self._ascent.state.rounding
+        whole = length == 1.0
         for _ in range(_TRIES):
+            step = self._scheme.step(self._points, length)
             if step is None:
                 break
-            vector, slope = self._vector + step, float(self._points[-1].gradient @ step)
-            gain = -np.inf
-            try:
-                state = self._ascent.evaluate(self._coordinates.bind(vector))
-                gain = state.objective - here.objective
-            except SingularComponentError:
-                pass
-            if gain >= _KEPT * slope - here.rounding:
+            vector, promised = self._vector + step, float(self._points[-1].gradient @ step)
+            state = self._ascent.tried(self._coordinates.bind, vector)
+            gain = -np.inf if state is None else state.objective - objective
+            if state is not None and gain >= _KEPT * promised - rounding:
                 self._vector, self._plain = vector, False
-                self._full = length == 1.0 and gain >= _TELLING * promised
+                self._full = whole and gain >= _TELLING * promised
                 return state
-            length *= _parabola(slope, gain)
-            step = self._scheme.step(self._points, length)
+            length *= _parabola(promised, gain)
+            whole = False
         return None
 
 
-def _parabola(slope: float, gain: float) -> float:
+def _parabola(promised: float, gain: float) -> float:
     """The part of a step at which the parabola through value, slope and gain is highest."""
-    bend = 2.0 * (slope - gain)
-    return min(max(slope / bend, 0.1), 0.5) if np.isfinite(bend) and bend > 0 else 0.1
+    bend = 2.0 * (promised - gain)
+    return min(max(promised / bend, 0.1), 0.5) if np.isfinite(bend) and bend > 0 else 0.1

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem, State
 from emplus.engine.stopping import Stopping
+from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
 
 if TYPE_CHECKING:
     from emplus.engine.observers import Observer
 
 __all__ = ["Ascent"]
+
+Array = NDArray[np.floating]
 
 
 @final
@@ -65,6 +71,13 @@ class Ascent:
         self.passes += 1
         state = self.problem.evaluate(mixture, self.state.iteration + 1)
         return replace(state, passes=self.passes)
+
+    def tried(self, bind: Callable[[Array], Mixture], vector: Array) -> State | None:
+        """The state of a vector, after a pass; None where numbers overflow on the way."""
+        try:
+            return self.evaluate(bind(vector))
+        except (SingularComponentError, np.linalg.LinAlgError):
+            return None
 
     def reach(self, state: State, *, telling: bool = True) -> bool:
         """Go on from a state that was evaluated; False where the run is to end.

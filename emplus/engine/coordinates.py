@@ -17,6 +17,8 @@ Array = NDArray[np.floating]
 
 # Logarithm of a weight from which on a component counts as empty.
 _NO_WEIGHT = -700.0
+# Logits that may part at once.
+_FARTHEST_LOGITS = 3.0
 # Coordinates of this size, in units of the columns, leave squares far from overflow.
 _FARTHEST = 1e30
 
@@ -62,6 +64,16 @@ class MixtureCoordinates:
         log_weights = logits - np.logaddexp.reduce(logits)
         log_weights[log_weights <= _NO_WEIGHT] = -np.inf
         return Mixture(self._family, log_weights, self._components.bind(vector[self._k :]))
+
+    def furthest(self, step: Array) -> float:
+        """How much of a step (p,) may be taken, at most 1, for no component to lose its rows.
+
+        One whose weight has come to nothing never comes back; so no weight is to fall to less than
+        a twentieth, beside the others, at once.
+        """
+        logits = step[: self._k]
+        spread = float(logits.max() - logits.min())
+        return min(1.0, _FARTHEST_LOGITS / spread) if spread > 0.0 else 1.0
 
     def gradient(self, vector: Array, state: State) -> Array:
         """The gradient (p,) of the objective at ``vector``, whose mixture the state holds.

@@ -167,10 +167,7 @@ class _Place:
 
     def evaluated(self, vector: Array) -> State | None:
         """The state of a vector, after a pass; None where numbers overflow."""
-        try:
-            return self._ascent.evaluate(self.coordinates.bind(vector))
-        except SingularComponentError:
-            return None
+        return self._ascent.tried(self.coordinates.bind, vector)
 
     def plain(self) -> None:
         """Take a step of EM."""

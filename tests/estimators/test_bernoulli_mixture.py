@@ -106,7 +106,7 @@ def test_without_a_threshold_the_rows_must_be_zeros_and_ones() -> None:
         fitted(frame, binarize=None)
     with pytest.raises(DataError, match=r"holds 2\.5, neither 0 nor 1"):
         fitted(csr_array(X), binarize=None)
-    model = fitted(X[:17], binarize=None)
+    model = fitted(X[18:], binarize=None)
     with pytest.raises(DataError, match="Column 4"):
         model.predict(X)
     X[17, 4] = np.nan
