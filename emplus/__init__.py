@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from emplus.estimators.bernoulli_mixture import BernoulliMixture
     from emplus.estimators.categorical_mixture import CategoricalMixture
     from emplus.estimators.factor_analyzer_mixture import FactorAnalyzerMixture
+    from emplus.estimators.gaussian_artmap import GaussianARTMAP
     from emplus.estimators.gaussian_mixture import GaussianMixture
     from emplus.estimators.mixed_mixture import MixedMixture
+    from emplus.estimators.mixture_classifier import MixtureClassifier
     from emplus.io import load
     from emplus.mixture import Mixture
     from emplus.selection import Selection, bootstrap_test, select
@@ -26,9 +28,11 @@ __all__ = [
     "BernoulliMixture",
     "CategoricalMixture",
     "FactorAnalyzerMixture",
+    "GaussianARTMAP",
     "GaussianMixture",
     "MixedMixture",
     "Mixture",
+    "MixtureClassifier",
     "Selection",
     "__version__",
     "bootstrap_test",
@@ -43,9 +47,11 @@ _HOMES = {
     "BernoulliMixture": "emplus.estimators.bernoulli_mixture",
     "CategoricalMixture": "emplus.estimators.categorical_mixture",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
+    "GaussianARTMAP": "emplus.estimators.gaussian_artmap",
     "GaussianMixture": "emplus.estimators.gaussian_mixture",
     "MixedMixture": "emplus.estimators.mixed_mixture",
     "Mixture": "emplus.mixture",
+    "MixtureClassifier": "emplus.estimators.mixture_classifier",
     "diagnose": "emplus.diagnostics",
     "Selection": "emplus.selection",
     "bootstrap_test": "emplus.selection",

@@ -167,7 +167,7 @@ HEADERS: list[tuple[Any, str]] = [
     ({"a": {"dtype": "F64", "shape": [2**30], "data_offsets": [0, 2**33]}}, "cut short"),
     ({"a": {"dtype": "F64", "shape": [1], "data_offsets": [8, 16]}}, "overlap or leave gaps"),
     ({"a": {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]}}, "follow its last tensor"),
-    ({f"{i}": {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]} for i in range(999)}, "999"),
+    ({f"{i}": {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]} for i in range(17_000)}, "17000"),
     ({"__metadata__": [], "a": {}}, "not one written by emplus"),
     ({"__metadata__": {"emplus": 1}, "a": {}}, "not text"),
 ]
@@ -217,7 +217,7 @@ INCONSISTENT: list[tuple[Callable[[dict[str, Any], dict[str, Any]], None], str]]
     (_drop("trace"), "missing"),
     (_drop("log_weights"), "missing"),
     (_drop("parameters.means"), "missing"),
-    (_describe(format=2, emplus="7.0"), "written by emplus 7.0"),
+    (_describe(format=3, emplus="7.0"), "written by emplus 7.0"),
     (_describe(format=0), "incomplete"),
     (_describe(format="1"), "names no format"),
     (_describe(feature_names=["a"]), "1 column names for 3 columns"),

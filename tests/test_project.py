@@ -26,6 +26,7 @@ FLOORS = {
     "_version": 0,
     "numerics": 1,
     "families": 2,
+    "artmap": 2,
     "mixture": 3,
     "data": 4,
     "engine": 5,

@@ -16,6 +16,8 @@ ESTIMATORS: dict[str, str] = {
     "CategoricalMixture": "emplus.estimators.categorical_mixture",
     "MixedMixture": "emplus.estimators.mixed_mixture",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
+    "MixtureClassifier": "emplus.estimators.mixture_classifier",
+    "GaussianARTMAP": "emplus.estimators.gaussian_artmap",
 }
 
 

@@ -30,6 +30,8 @@ class CodedEstimator(MixtureEstimator):
 
     # Set by fit.
     coding_: Coding
+    # Set before a fit on a part of a table by who wants it coded like the whole table.
+    _whole_coding: Coding | None = None
 
     @abstractmethod
     def _infer(self, X: Any) -> Coding:
@@ -45,7 +47,7 @@ class CodedEstimator(MixtureEstimator):
             )
         validate_data(self, table, reset=reset, skip_check_array=True)
         if reset:
-            self.coding_ = self._infer(table)
+            self.coding_ = self._whole_coding or self._infer(table)
         check_is_fitted(self, "coding_")
         rows = self.coding_.encode(table, compact=True)
         if not self.allow_missing and (missing := np.isnan(rows)).any():
@@ -60,7 +62,7 @@ class CodedEstimator(MixtureEstimator):
         # Values that only rows without weight hold are no categories, nor do they tell a kind.
         table = self._table(X)
         some = table[kept] if isinstance(table, np.ndarray) else as_frame(table)[0][kept]
-        self.coding_ = self._infer(some)
+        self.coding_ = self._whole_coding or self._infer(some)
         return self.coding_.encode(some, compact=True)
 
     def _table(self, X: Any) -> Any:

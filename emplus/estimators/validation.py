@@ -71,8 +71,13 @@ def check_number(name: str, value: Any, *, above_zero: bool = False) -> float:
     return float(value)
 
 
-def check_entries(X: Array, names: Any | None, allow_missing: bool) -> None:
-    """Refuse infinity, and NaN where nothing may be missing, naming the first column and row."""
+def check_entries(
+    X: Array, names: Any | None, allow_missing: bool, could_allow: bool = True
+) -> None:
+    """Refuse infinity, and NaN where nothing may be missing, naming the first column and row.
+
+    ``could_allow`` is whether there is an argument that would let entries be missing.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum(dtype=np.float64)):
             return
@@ -82,7 +87,7 @@ def check_entries(X: Array, names: Any | None, allow_missing: bool) -> None:
     rows, columns = np.nonzero(bad)
     row, column = int(rows[0]), int(columns[0])
     kind = "NaN" if np.isnan(X[row, column]) else "inf (infinity)"
-    more = "" if kind != "NaN" else "; allow_missing=True takes NaN as missing"
+    more = "" if kind != "NaN" or not could_allow else "; allow_missing=True takes NaN as missing"
     raise DataError(
         f"Input X contains {kind} in {column_name(column, names)}, row {row} "
         f"({len(rows)} such value{'s' if len(rows) > 1 else ''} in all); "

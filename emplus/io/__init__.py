@@ -24,6 +24,11 @@ Its metadata hold one key, ``emplus``: a JSON object with
 ``digest``         SHA-256 over the rest of this object and over every tensor
 =================  ==================================================================
 
+That is format 1, a file of one mixture. An estimator that is not one mixture, such as a classifier,
+has format 2: instead of ``family`` and ``fit``, ``n_features`` and ``facts``, which are what the
+estimator says of itself besides its tensors. A mixture inside has the same members there and the
+same tensors, with a prefix. Arguments that are estimators are in ``nested`` of ``estimator``.
+
 The digest tells a damaged file from a whole one. It is no signature: whoever can write the file can
 write the digest too, so everything read is checked besides.
 """

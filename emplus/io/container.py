@@ -23,7 +23,8 @@ from emplus.families.base import Array
 __all__ = ["Container", "damaged", "parse_json", "read_container"]
 
 _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors itself
-_MAX_TENSORS = 256
+# A classifier has five and more a class. They cost no more than what the header has to say of them.
+_MAX_TENSORS = 16_384
 _MAX_AXES = 4
 _MAX_AXIS = 2**40
 _ITEM_BYTES = {"F32": 4, "F64": 8}

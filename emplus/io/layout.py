@@ -9,9 +9,20 @@ from typing import Any
 
 from emplus.families.base import Array
 
-__all__ = ["COUNTS", "FORMAT", "HISTORIES", "KEY", "LATER", "NUMBERS", "PREFIX", "make_digest"]
+__all__ = [
+    "COUNTS",
+    "FORMAT",
+    "FORMAT_OF_MANY",
+    "HISTORIES",
+    "KEY",
+    "LATER",
+    "NUMBERS",
+    "PREFIX",
+    "make_digest",
+]
 
-FORMAT = 1
+# Of one mixture, and of an estimator that is not one mixture.
+FORMAT, FORMAT_OF_MANY = 1, 2
 KEY = "emplus"
 PREFIX = "parameters."
 COUNTS = ("n_iter", "n_rows")
