@@ -25,6 +25,8 @@ _KEPT = 1e-4
 _TELLING = 0.1
 # Passes that one proposal may take before EM's own step is taken instead.
 _TRIES = 3
+# How many of EM's steps squared extrapolation takes at once where they grow.
+_WHERE_STEPS_GROW = 30.0
 # Numbers that the points behind a step may hold together (256 MB).
 _NUMBERS_KEPT = 1 << 25
 
@@ -111,34 +113,37 @@ class QuasiNewton:
 class Anderson:
     """Anderson (1965) acceleration: the mixture of earlier EM steps that would have moved least.
 
-    With the differences of points and of their EM steps as columns, what is left of the present
-    step after a least-squares fit (Walker & Ni 2011; for EM: Henderson & Varadhan 2019, whose
-    damping is here a ridge).
+    With the differences of points and of their EM steps as columns, it is what is left of the
+    present step after a least-squares fit (Walker & Ni 2011). Lengths are measured in the complete
+    data's information, of which products with EM steps are gradients; differences that tell next to
+    nothing are left out (for EM: Henderson & Varadhan 2019, who have a ridge there).
 
     Parameters
     ----------
     memory : int
         Points looked back on.
-    ridge : float
-        Of the least squares, as a part of the largest squared singular value.
+    least : float
+        Directions of less than this part of the largest squared length are left out.
     """
 
-    memory: int = 6
-    ridge: float = 1e-8
+    memory: int = 11
+    least: float = 1e-8
 
     def step(self, points: Sequence[Point], length: float) -> Array | None:
-        """Less their mixed change; O(memory^2 p)."""
+        """EM's step less its fit, and the points moved with it; O(memory^2 p)."""
         if len(points) < 2:
             return None
-        here = points[-1]
-        moved = np.stack([b.vector - a.vector for a, b in pairwise(points)])
-        changed = np.stack([b.step - a.step for a, b in pairwise(points)])
-        products = changed @ changed.T
-        largest = float(np.linalg.eigvalsh(products)[-1])
-        if not largest > 0:
+        here, pairs = points[-1], list(pairwise(points))
+        moved = np.stack([after.vector - before.vector for before, after in pairs])
+        changed = np.stack([after.step - before.step for before, after in pairs])
+        turned = np.stack([after.gradient - before.gradient for before, after in pairs])
+        products = changed @ turned.T
+        squares, axes = np.linalg.eigh(0.5 * (products + products.T))
+        telling = squares > self.least * max(float(squares[-1]), 0.0)
+        if not telling.any():
             return None
-        products += self.ridge * largest * np.eye(len(products))
-        shares = np.linalg.solve(products, changed @ here.step)
+        chosen = axes[:, telling]
+        shares = (chosen / squares[telling]) @ (chosen.T @ (changed @ here.gradient))
         mixed: Array = length * (here.step - shares @ (moved + changed))
         return mixed
 
@@ -146,10 +151,12 @@ class Anderson:
 @final
 @dataclass(frozen=True)
 class Squarem:
-    """Squared extrapolation (Varadhan & Roland 2008), scheme SqS3.
+    """Squared extrapolation (Varadhan & Roland 2008), scheme SqS1: every other iteration.
 
-    Two EM steps r and r + v from a point x give x - 2 a r + a^2 v with a = -|r| / |v|: every other
-    iteration is such a step.
+    Two EM steps r and r + v from a point x give x - 2 a r + a^2 v with a = <r, v> / <v, v>. The
+    products are taken in the complete data's information, of which products with EM steps are
+    gradients: in it EM's own map is symmetric, and on slow mixtures this takes half to a quarter
+    of the passes that their preferred SqS3 (a = -|r| / |v|) takes in plain coordinates.
     """
 
     memory: int = 2
@@ -159,12 +166,12 @@ class Squarem:
         if len(points) < 2 or not points[-1].plain:
             return None
         before, here = points[-2:]
-        bend = here.step - before.step
-        size = float(np.linalg.norm(bend))
-        if not size > 0:
-            return None
+        bend, turned = here.step - before.step, here.gradient - before.gradient
+        size, along = float(bend @ turned), -float(before.step @ turned)
+        # Where EM's steps grow, no bend says how far.
+        far = along / size if size > 0 and along > 0 else _WHERE_STEPS_GROW
         # From a = -1 on, which is where two steps of EM lead.
-        reach = 1.0 + length * max(float(np.linalg.norm(before.step)) / size - 1.0, 0.0)
+        reach = 1.0 + length * max(far - 1.0, 0.0)
         target: Array = before.vector + 2.0 * reach * before.step + reach**2 * bend
         return target - here.vector
 
@@ -238,6 +245,7 @@ class _Steps:
         self._vector = coordinates.free(ascent.state.mixture)
         self._points: list[Point] = []
         self._plain = True
+        self._stretch = 2.0
 
     def climb(self) -> None:
         """Until the run is to end."""
@@ -261,10 +269,23 @@ class _Steps:
             return None
         if not float(here.gradient @ step) >= float(here.gradient @ here.step) > 0:
             self._points = [here]
-            return None
+            return self._stretched(here)
         state = self._kept(self._coordinates.furthest(step))
         if state is None:
             self._points = []
+        return state
+
+    def _stretched(self, here: Point) -> State | None:
+        """EM's own step, made longer for as long as that keeps half of what it promises."""
+        length = self._stretch * self._coordinates.furthest(self._stretch * here.step)
+        vector = self._vector + length * here.step
+        state = self._ascent.tried(self._coordinates.bind, vector)
+        gain = -np.inf if state is None else state.objective - self._ascent.state.objective
+        if not gain >= 0.5 * length * float(here.gradient @ here.step):
+            self._stretch = max(2.0, self._stretch / 4.0)
+            return None
+        self._vector, self._plain, self._full = vector, False, False
+        self._stretch *= 2.0
         return state
 
     def _point(self, plain: Mixture) -> Point:
