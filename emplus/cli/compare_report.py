@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from emplus._version import __version__
 from emplus.cli.layout import clean, columns
-from emplus.cli.model_report import json_to
+from emplus.cli.model_report import climbing, json_to
 from emplus.cli.table import Table
 from emplus.plotting.words import family_name, kinds_words
 from emplus.search.comparison import Comparison, Summary
@@ -71,6 +71,7 @@ class CompareReport:
             f"{k} component{'s' * (k > 1)} on {clean(self.table.source)}: {n:,} row{'s' * (n > 1)},"
             f" {d} column{'s' * (d > 1)}; {seeds} seed{'s' * (seeds > 1)}\n"
             f"{family_name(mixture.family)} ({kinds_words(mixture)})"
+            + "".join(f"; {name} {words}" for name, words in climbing(self.estimator))
         )
 
     def _notes(self) -> list[str]:
@@ -84,7 +85,9 @@ class CompareReport:
             " new: chance that a further start finds another one, by Good and Turing)",
         ]
         shown = found.summaries()[0].search
-        name = "plain EM" if shown == "em" else f"The search {shown!r}"
+        # Without moves, and whatever its steps; another optimizer's runs are not EM's.
+        plain = shown == "em" and self.estimator.optimizer == "em"
+        name = "plain EM" if plain else f"The search {shown!r}"
         said = found.optima(shown).sentence(name)
         lines += ["", said[0].upper() + said[1:]]
         ends = Counter(

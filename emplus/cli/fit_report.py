@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from emplus._version import __version__
 from emplus.cli.layout import clean, facts
-from emplus.cli.model_report import describe_model, json_to
+from emplus.cli.model_report import climbing, describe_model, json_to
 from emplus.cli.table import Table
 from emplus.cli.telling import components_text
 from emplus.families.base import Family
@@ -101,6 +101,7 @@ class FitReport:
             ("BIC", f"{bic:.4f} (lower is better)"),
             ("AIC", f"{aic:.4f}"),
             ("search", self._search()),
+            *climbing(self.estimator),
             *([("candidates", self._candidates())] if fit.candidates else []),
             ("iterations", str(fit.n_iter)),
             ("passes", f"{fit.passes:.4g} over the rows, what was rejected included"),

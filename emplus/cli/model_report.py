@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from emplus.cli.layout import clean, facts, plain
 from emplus.cli.telling import components_text
+from emplus.engine.outcome import Outcome
 from emplus.plotting.profiles import profile
 from emplus.plotting.words import family_name, kinds_words, structure_words
 
 if TYPE_CHECKING:
     from emplus.diagnostics import Diagnosis
 
-__all__ = ["ModelReport", "column_names", "describe_model", "json_to"]
+__all__ = ["ModelReport", "climbing", "column_names", "describe_model", "json_to"]
 
 
 def column_names(estimator: Any) -> list[str]:
@@ -24,6 +25,17 @@ def column_names(estimator: Any) -> list[str]:
     if names is None:
         return [f"x{j}" for j in range(estimator.n_features_in_)]
     return [str(name) for name in names]
+
+
+def climbing(estimator: Any) -> list[tuple[str, str]]:
+    """How the objective was raised, where that is not the default: lines of a report."""
+    optimizer, accelerate = estimator.optimizer, estimator.accelerate
+    if optimizer != "em":
+        named = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
+        return [("optimizer", clean(named))]
+    if accelerate in (None, "none"):
+        return [("optimizer", "em, not accelerated")]
+    return [] if accelerate == "auto" else [("optimizer", f"em, accelerated by {accelerate}")]
 
 
 def describe_model(estimator: Any) -> dict[str, Any]:
@@ -76,7 +88,7 @@ class ModelReport:
     def text(self, place: str) -> str:
         """For people."""
         estimator, header = self.estimator, self.header
-        mixture, fit = estimator.mixture_, estimator.result_
+        mixture = estimator.mixture_
         structure = ", ".join(structure_words(mixture.family))
         table = components_text(profile(estimator, column_names(estimator)))
         lines = [
@@ -85,13 +97,36 @@ class ModelReport:
             ("estimator", type(estimator).__name__),
             ("family", family_name(mixture.family) + (f" ({structure})" if structure else "")),
             ("components", f"{mixture.n_components}, with {kinds_words(mixture)}"),
-            ("fitted on", f"{fit.n_rows} rows of total weight {fit.total_weight:.10g}"),
-            ("log-likelihood", f"{fit.log_likelihood:.6f}"),
-            ("iterations", f"{fit.n_iter} in {fit.seconds:.3g} s"),
-            ("outcome", fit.outcome.sentence),
+            *self._climbing(),
+            *self._fitted(),
         ]
         text = f"{facts(lines)}\n\n{table}"
         return text if self.diagnosis is None else f"{text}\n\n{self.diagnosis}"
+
+    def _climbing(self) -> list[tuple[str, str]]:
+        if "optimizer" in self.header["estimator"].get("omitted", ()):
+            return [("optimizer", "a step rule of its own, which a file cannot hold")]
+        return climbing(self.estimator)
+
+    def _fitted(self) -> list[tuple[str, str]]:
+        fit = self.estimator.result_
+        rows = f"{fit.n_rows} rows of total weight {fit.total_weight:.10g}"
+        total, iterations = f"{fit.log_likelihood:.6f}", f"{fit.n_iter}"
+        if fit.outcome is Outcome.STREAMED:
+            # The rows are gone, so no one knows what all of them score under this model; and
+            # no one measured how long the later blocks took.
+            rows += ", in blocks"
+            total += f" ({fit.log_likelihood / fit.total_weight:.6f} a row), "
+            total += "each later block scored before it was learned"
+            iterations += ", of which one for each later block"
+        else:
+            iterations += f" in {fit.seconds:.3g} s"
+        return [
+            ("fitted on", rows),
+            ("log-likelihood", total),
+            ("iterations", iterations),
+            ("outcome", fit.outcome.sentence),
+        ]
 
     def json_writer(self) -> Callable[[TextIO], object]:
         """For programs: the file's header and the model."""

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from emplus.search.base import Search
 
 __all__ = [
+    "ACCELERATIONS",
+    "OPTIMIZERS",
     "SEARCHES",
     "ModelRequest",
+    "check_rule",
+    "climb_options",
     "make_searches",
     "model_options",
     "table_kinds",
@@ -26,6 +30,8 @@ __all__ = [
 
 # Names in the help, which must not import what they name.
 SEARCHES = "em, restarts, reset, random_swap, annealing, ueda, split_merge"
+OPTIMIZERS = "em, gradient, lbfgs, stepwise, incremental, em+gradient, em+lbfgs"
+ACCELERATIONS = "auto, quasi-newton, anderson, squarem, none"
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class ModelRequest:
     init: str | None
     tol: float | None
     max_iter: int | None
+    optimizer: str | None
+    accelerate: str | None
     columns: str | None
     weights_column: str | None
     standardize: bool
@@ -60,9 +68,9 @@ class ModelRequest:
         Raises
         ------
         UnknownNameError
-            If there is no such family.
+            If there is no such family, optimizer or acceleration.
         ArgumentError
-            If an option is another family's.
+            If an option is another family's or another optimizer's.
         """
         request = cls(**{field.name: options.pop(field.name) for field in fields(cls)})
         # Whose columns are of which kind is a question of mixed alone.
@@ -73,6 +81,7 @@ class ModelRequest:
         # Families that have only one of them have refused the other.
         if None not in (request.covariance, request.factors):
             raise ArgumentError("--factors stands in place of covariances; drop --covariance.")
+        check_rule(request.optimizer, request.accelerate)
         return request
 
     def make_estimator(self, table: Table, **more: Any) -> Any:
@@ -98,6 +107,8 @@ class ModelRequest:
             "init_params": self.init,
             "tol": self.tol,
             "max_iter": self.max_iter,
+            "optimizer": self.optimizer,
+            "accelerate": self.accelerate,
             "n_jobs": self.threads,
             **more,
         }
@@ -144,6 +155,26 @@ def table_kinds(given: Mapping[str, Any], table: Table) -> dict[str, list[Any]]:
     return found
 
 
+def check_rule(optimizer: str | None, accelerate: str | None) -> None:
+    """Refuse ways up the hill that are not known or do not go together; None is the default.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest known name.
+    ArgumentError
+        If the optimizer is none that is accelerated.
+    """
+    from emplus.engine.registry import make_rule
+
+    make_rule(optimizer or "em")
+    make_rule("em", accelerate)
+    if optimizer not in (None, "em") and accelerate not in (None, "auto", "none"):
+        raise ArgumentError(
+            f"--accelerate {accelerate} is for --optimizer em; with {optimizer} leave it out."
+        )
+
+
 def make_searches(names: str | None) -> dict[str, Search]:
     """The searches of a comma-separated list by name; all that are known without one.
 
@@ -166,12 +197,31 @@ def make_searches(names: str | None) -> dict[str, Search]:
     return {name: make_search(name) for name in listed}
 
 
+def climb_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--optimizer`` and ``--accelerate``."""
+    for option in reversed(_CLIMB):
+        command = option(command)
+    return command
+
+
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of `ModelRequest`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
+
+_CLIMB: tuple[Callable[..., Any], ...] = (
+    click.option(
+        "--optimizer",
+        help=f"How the objective is raised: {OPTIMIZERS}.  [default: em]",
+    ),
+    click.option(
+        "--accelerate",
+        help=f"Longer steps where em has become slow: {ACCELERATIONS}; none is plain EM.  "
+        "[default: auto]",
+    ),
+)
 
 _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.argument("data"),
@@ -190,6 +240,7 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     ),
     click.option("--tol", type=float, help="Stop when a row gains no more nats.  [default: 1e-06]"),
     click.option("--max-iter", type=int, help="Most iterations of a climb.  [default: 1000]"),
+    *_CLIMB,
     click.option("--columns", metavar="A,B,...", help="Columns to fit, in this order."),
     click.option("--weights-column", metavar="NAME", help="Column that holds row weights."),
     click.option(

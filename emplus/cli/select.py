@@ -14,7 +14,7 @@ import click
 
 from emplus.cli.failures import attempt
 from emplus.cli.families import FACES, KINDS, OPTIONS
-from emplus.cli.options import SEARCHES, table_kinds, text_columns
+from emplus.cli.options import SEARCHES, check_rule, climb_options, table_kinds, text_columns
 from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
 from emplus.cli.use import as_rows
 from emplus.errors import ArgumentError
@@ -37,6 +37,8 @@ _ARGUMENTS = {
     "n_init": "n_init",
     "tol": "tol",
     "max_iter": "max_iter",
+    "optimizer": "optimizer",
+    "accelerate": "accelerate",
 }
 
 
@@ -127,6 +129,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--n-init", type=int, help="Fresh starts of each fit.")
 @click.option("--tol", type=float, help="Stop when a row gains no more nats.")
 @click.option("--max-iter", type=int, help="Most iterations of a climb.")
+@climb_options
 @click.option("--columns", metavar="A,B,...", help="Columns to fit, in this order.")
 @click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
 @click.option(
@@ -184,6 +187,7 @@ def _check(request: _Request) -> None:
     }
     check_outputs(outputs, request.data)
     check_picture("--plot", request.plot)
+    check_rule(request.arguments.get("optimizer"), request.arguments.get("accelerate"))
     if request.json == request.csv == STDOUT:
         raise ArgumentError("--json and --csv cannot both go to standard output.")
 

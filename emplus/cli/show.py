@@ -44,13 +44,19 @@ def info(
     check_outputs({"--output": output}, model)
     check_outputs({"--output": output}, data)
     _check_columns(data, weights_column, columns)
+    from emplus.cli.classifier_report import ClassifierReport
     from emplus.cli.model_report import ModelReport
     from emplus.cli.use import load_model
     from emplus.io import read_header
 
-    estimator = load_model(model)
-    found = None if data is None else _diagnosis(estimator, data, columns, weights_column)
-    report = ModelReport(estimator, read_header(model), found)
+    # What is to be said of a classifier needs no data.
+    estimator = load_model(model, classifiers=data is None)
+    report: ModelReport | ClassifierReport
+    if hasattr(estimator, "mixture_"):
+        found = None if data is None else _diagnosis(estimator, data, columns, weights_column)
+        report = ModelReport(estimator, read_header(model), found)
+    else:
+        report = ClassifierReport(estimator, read_header(model))
     if as_json:
         write_text(output, report.json_writer())
     elif output is None:

@@ -41,15 +41,24 @@ def _framed(data: Any, names: Sequence[str] | None) -> Any:
     return data if names is None else pd.DataFrame(data, columns=list(names))
 
 
-def load_model(place: str) -> Any:
-    """The saved estimator, or a hint where model and data were given the wrong way round."""
+def load_model(place: str, *, classifiers: bool = False) -> Any:
+    """The saved estimator, or a hint where model and data were given the wrong way round.
+
+    Classifiers are refused where a command needs one mixture.
+    """
     from emplus.errors import ModelFileError
     from emplus.io import load
 
     try:
-        return load(place)
+        estimator = load(place)
     except ModelFileError as error:
         raise ModelFileError(f"{error} MODEL is a file that 'emplus fit --output' wrote.") from None
+    if not classifiers and not hasattr(estimator, "mixture_"):
+        raise ModelFileError(
+            f"{place!r} holds a {type(estimator).__name__}, which is not one mixture; "
+            "'emplus predict', and 'emplus info' without data, take it."
+        )
+    return estimator
 
 
 def model_table(
@@ -82,16 +91,18 @@ def rows_for(estimator: Any, table: Table) -> Any:
 @_COLUMNS
 @_OUTPUT
 def predict(model: str, data: str, proba: bool, columns: str | None, output: str | None) -> None:
-    """Assign each row of DATA to a component of MODEL, as CSV."""
+    """Assign each row of DATA to a component of MODEL, or to a class of a classifier, as CSV."""
     check_outputs({"--output": output}, data)
     check_outputs({"--output": output}, model)
-    estimator = load_model(model)
+    estimator = load_model(model, classifiers=True)
     rows = rows_for(estimator, model_table(estimator, data, columns))
     import pandas as pd
 
     if proba:
         values = estimator.predict_proba(rows)
+        classes = getattr(estimator, "classes_", None)
         names = [f"component_{j}" for j in range(values.shape[1])]
+        names = names if classes is None else [str(label) for label in classes.tolist()]
         frame = pd.DataFrame(values, columns=names)
     else:
         frame = pd.DataFrame({"label": estimator.predict(rows)})

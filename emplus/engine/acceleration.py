@@ -27,8 +27,8 @@ _TELLING = 0.1
 _TRIES = 3
 # How many of EM's steps squared extrapolation takes at once where they grow.
 _WHERE_STEPS_GROW = 30.0
-# Numbers that the points behind a step may hold together (256 MB).
-_NUMBERS_KEPT = 1 << 25
+# Numbers that the points behind a step may hold together (128 MB).
+_NUMBERS_KEPT = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Accelerated:
     Notes
     -----
     Beside its passes an iteration costs O(p) for each point that is remembered, and for covariance
-    matrices O(k d^3). Where p is so large that no two points fit in 256 MB, it is plain EM.
+    matrices O(k d^3). Where p is so large that no two points fit in 128 MB, it is plain EM.
     """
 
     scheme: Scheme = field(default_factory=QuasiNewton)

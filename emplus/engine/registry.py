@@ -29,7 +29,7 @@ ACCELERATIONS: dict[str, Callable[[], StepRule]] = {
 }
 
 
-def make_rule(optimizer: str = "em", accelerate: str | None = "auto") -> StepRule:
+def make_rule(optimizer: str = "em", accelerate: str | bool | None = "auto") -> StepRule:
     """The step rule of that name.
 
     Parameters
@@ -38,8 +38,8 @@ def make_rule(optimizer: str = "em", accelerate: str | None = "auto") -> StepRul
         A name in `OPTIMIZERS`; ``"em+gradient"`` and ``"em+lbfgs"`` begin with ten iterations of
         EM.
     accelerate : str or None
-        A name in `ACCELERATIONS`; it is for ``"em"`` alone, the others have no use for it. None is
-        "none".
+        A name in `ACCELERATIONS`; it is for ``"em"`` alone, the others have no use for it. None
+        and False are "none".
 
     Raises
     ------
@@ -55,8 +55,8 @@ def make_rule(optimizer: str = "em", accelerate: str | None = "auto") -> StepRul
     >>> make_rule("em+lbfgs")
     WarmStart(rule=LBFGS(memory=10), n_iter=10)
     """
-    named = "none" if accelerate is None else accelerate
-    if named not in ACCELERATIONS:
+    named = "none" if accelerate is None or accelerate is False else accelerate
+    if named not in tuple(ACCELERATIONS):
         raise UnknownNameError("acceleration", accelerate, ACCELERATIONS)
     warmed = [f"em+{name}" for name in ("gradient", "lbfgs")]
     if optimizer not in (*OPTIMIZERS, *warmed):

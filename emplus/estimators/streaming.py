@@ -12,7 +12,7 @@ from emplus.data.memory import ArraySource
 from emplus.engine.online import LearningRate, Stream, as_rate
 from emplus.engine.outcome import Outcome
 from emplus.errors import ArgumentError, FitError
-from emplus.estimators.validation import unless_refused
+from emplus.estimators.validation import make_rng, squarable, unless_refused
 from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
 from emplus.numerics.threads import single_threaded
@@ -21,12 +21,16 @@ from emplus.starts.calibration import calibrated_prior
 
 __all__ = ["Streaming"]
 
+# Rows drawn from a model whose prior is not known.
+_LIKELY_ROWS = 5000
+
 
 class Streaming(ABC):
     """Learns rows block by block, each seen once."""
 
     n_components: int
     n_jobs: int | None
+    random_state: Any
     learning_rate: float | LearningRate | None
     mixture_: Mixture
     result_: Fit
@@ -90,7 +94,8 @@ class Streaming(ABC):
         self
             ``lower_bound_`` is a running mean of what each row scored before it was learned, so an
             honest one; ``result_.total_weight`` is the weight of all rows so far, ``n_iter_``
-            counts the blocks, and ``converged_`` is False: nothing says that a stream has ended.
+            rises by one with every further block, and ``converged_`` is then False: nothing says
+            that a stream has ended.
 
         Raises
         ------
@@ -125,6 +130,7 @@ class Streaming(ABC):
         with unless_refused(self), single_threaded():
             rows, weight, known = self._weighed(X, sample_weight, labels, reset=False)
             if rows.shape[0]:
+                rows = squarable(rows, getattr(self, "feature_names_in_", None))
                 self._learn(ArraySource(rows, weight, self.n_jobs, known), rate)
         return self
 
@@ -133,9 +139,10 @@ class Streaming(ABC):
         stream = self._stream or Stream.after(self.mixture_, fit.total_weight, rate)
         prior = getattr(self, "prior_", None)
         if prior is None:
-            # Model files hold no prior.
-            family = self.mixture_.family
-            prior = calibrated_prior(family, source, self.n_components, self._strength())
+            # Model files hold no prior, and a block may be a single row: the model tells it.
+            family, rng = self.mixture_.family, make_rng(self.random_state)
+            likely = ArraySource(self.mixture_.sample(_LIKELY_ROWS, rng)[0], n_jobs=self.n_jobs)
+            prior = calibrated_prior(family, likely, self.n_components, self._strength())
         try:
             stream, log_likelihood = replace(stream, rate=rate).learned(source, prior)
         except SingularComponentError as error:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emplus.errors import ArgumentError, DataError, UnknownNameError
 from emplus.numerics.moments import Moments
+from emplus.numerics.sparse import is_sparse
 
 __all__ = [
     "check_columns",
@@ -26,6 +27,7 @@ __all__ = [
     "make_rng",
     "pseudo_rows",
     "spread_fits",
+    "squarable",
     "unless_refused",
 ]
 
@@ -172,6 +174,21 @@ def check_spread(moments: Moments, itemsize: int, names: Any | None) -> None:
                 f"{column_name(column, names).capitalize()} spreads over {spread[column]:.3g}, too "
                 f"{what} to square; multiply it by a constant that brings it near 1."
             )
+
+
+def squarable(X: Any, names: Any | None) -> Any:
+    """Rows of a block whose squares do not overflow, in float64 where float32 would not do."""
+    if is_sparse(X) or X.dtype.kind != "f":
+        return X
+    sizes = np.abs(X)
+    largest = float(np.nanmax(sizes, initial=0.0))
+    if largest > _LARGEST[8]:
+        row, column = (int(place[0]) for place in np.nonzero(sizes > _LARGEST[8]))
+        raise DataError(
+            f"{column_name(column, names).capitalize()} holds {X[row, column]:.3g} in row {row}, "
+            "too large to square; multiply it by a constant that brings it near 1."
+        )
+    return X.astype(np.float64) if largest > _LARGEST[X.dtype.itemsize] else X
 
 
 def spread_fits(moments: Moments, itemsize: int) -> bool:

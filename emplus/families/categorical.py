@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, final
 
@@ -120,7 +120,11 @@ class Categorical:
         self, parameters: Probabilities, weight: Array, prior: PseudoCounts
     ) -> CountStatistics:
         """N_j = (n_j + m) theta_j - m f."""
-        return implied(parameters, weight, prior)
+        found = implied(parameters, weight, prior)
+        # Under another prior than theirs some counts would be below 0; a column's still sum to n_j.
+        totals = np.add.reduceat(found.counts, self.offsets, axis=1)[:, self.groups]
+        shares = found.observed / np.where(totals > 0, totals, 1.0)
+        return replace(found, counts=found.counts * shares)
 
     def estimate(self, X: Array, resp: Array, prior: PseudoCounts) -> Probabilities:
         """Weighted frequencies of each component's rows; O(n k d)."""

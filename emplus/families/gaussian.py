@@ -181,7 +181,7 @@ class Gaussian:
         self, parameters: GaussianParameters, moments: Moments, prior: PhantomRows
     ) -> Coordinates:
         """Means and Cholesky factors of the precisions, with log diagonals."""
-        return GaussianCoordinates(self.covariance, parameters, moments, prior)
+        return GaussianCoordinates(self.covariance, self.parameters, parameters, moments, prior)
 
     def average(self, parameters: GaussianParameters, weights: Array) -> GaussianParameters:
         """The weighted average of means and of covariances, as one component."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -42,6 +43,7 @@ class GaussianCoordinates:
     """
 
     covariance: Covariance
+    make: Callable[[Array, Array], GaussianParameters]
     like: GaussianParameters
     moments: Moments
     prior: PhantomRows
@@ -86,11 +88,11 @@ class GaussianCoordinates:
             component = 0 if self.like.shared else int(far[0])
             raise SingularComponentError(component, "its covariance overflows")
         if self.covariance.matrices:
-            factors, covariances = self._matrices(rest)
+            covariances = self._matrices(rest)
         else:
-            factors = np.exp(logs) / self._column_unit
-            covariances = factors**-2.0
-        return GaussianParameters(means, covariances, factors, self.covariance.shared)
+            covariances = (np.exp(logs) / self._column_unit) ** -2.0
+        # With factors of their own making, as after an M step and from a model file.
+        return self.make(means, covariances)
 
     def _logs(self, flat: Array) -> Array:
         """The logarithms of the diagonals among the coordinates of the factors."""
@@ -100,7 +102,8 @@ class GaussianCoordinates:
         logs: Array = flat.reshape(*shape[:-2], -1)[..., self._upper[0] == self._upper[1]]
         return logs
 
-    def _matrices(self, flat: Array) -> tuple[Array, Array]:
+    def _matrices(self, flat: Array) -> Array:
+        """Covariances from the triangles of their precisions' factors."""
         shape = self.like.factors.shape
         scaled = np.zeros(shape)
         scaled[..., self._upper[0], self._upper[1]] = flat.reshape(*shape[:-2], -1)
@@ -108,7 +111,8 @@ class GaussianCoordinates:
         diagonal[...] = np.exp(diagonal)
         inverse = inverse_upper(scaled.reshape(-1, *shape[-2:])).reshape(shape) * self._unit
         covariances = np.swapaxes(inverse, -1, -2) @ inverse
-        return scaled / self._unit[:, None], 0.5 * (covariances + covariances.swapaxes(-1, -2))
+        symmetric: Array = 0.5 * (covariances + np.swapaxes(covariances, -1, -2))
+        return symmetric
 
     def gradient(
         self, vector: Array, parameters: GaussianParameters, statistics: GaussianStatistics

@@ -114,7 +114,8 @@ def test_the_other_commands(model: str, run: Run) -> None:
     fitted, rows = load(model), iris()
     labels = pd.read_csv(StringIO(run("predict", model, "iris").stdout))["label"]
     assert labels.tolist() == fitted.predict(rows).tolist()
-    assert f"{fitted.score(rows):.6f}" in run("score", model, "iris").stdout
+    said = dict(line.split("  ", 1) for line in run("score", model, "iris").stdout.splitlines())
+    assert float(said["mean log-likelihood a row"]) == pytest.approx(fitted.score(rows), abs=1e-8)
     drawn = pd.read_csv(StringIO(run("sample", model, "-n", "4", "--seed", "1").stdout))
     assert np.array_equal(drawn.to_numpy(), fitted.sample(4, random_state=1)[0])
     text = run("info", model).stdout
