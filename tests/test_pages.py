@@ -1,4 +1,4 @@
-"""The pages on discrete columns, missing entries, tables, classifiers: their examples run."""
+"""The pages on columns, entries, tables, classifiers, optimizers, streams: examples run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("discrete", "missing", "mixed", "classifiers", "artmap")
+PAGES = ("discrete", "missing", "mixed", "classifiers", "artmap", "optimizers", "online")
 
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")

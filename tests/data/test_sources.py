@@ -159,3 +159,59 @@ def test_refuses_what_is_no_table() -> None:
         ArraySource(np.zeros((3, 1)), labels=np.zeros(2, dtype=int))
     with pytest.raises(ArgumentError, match="as many weights"):
         ArraySource(np.zeros((3, 1)), np.ones(2))
+
+
+@every_source
+@pytest.mark.parametrize("count", [-1, 0, 1, 2, 7, 100, 101, 5000])
+def test_parts_hold_every_row_once_from_all_over_the_data(
+    make_source: MakeSource, count: int
+) -> None:
+    X, weight = rows(100), np.arange(1.0, 101.0)
+    parts = make_source(X, weight).parts(count)
+    assert len(parts) == min(max(count, 1), 100)
+    sizes = [part.n_rows for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    given = [part.take(slice(None)) for part in parts]
+    found = np.concatenate([held for held, _ in given])
+    order = np.lexsort(found.T)
+    assert_array_equal(found[order], X[np.lexsort(X.T)])
+    for first, (held, own) in enumerate(given):
+        # No part is a run of neighbours.
+        assert_array_equal(held, X[first :: len(parts)])
+        assert_array_equal(own, weight[first :: len(parts)])
+        assert parts[first].total_weight == weight[first :: len(parts)].sum()
+
+
+def test_parts_are_views_and_keep_dtype_labels_and_threads() -> None:
+    X = rows(50).astype(np.float32)
+    labels = np.arange(50) % 4 - 1
+    source = ArraySource(X, n_jobs=2, labels=labels)
+    assert source.parts(1) == [source]
+    for first, part in enumerate(source.parts(3)):
+        assert part.dtype == np.float32
+        assert part.labels is not None
+        assert_array_equal(part.labels, labels[first::3])
+        assert np.shares_memory(part.take(slice(None))[0], X)
+        assert part.total_weight == part.n_rows
+        one = part.reduce(lambda block: (block.X.sum(axis=0),), 10)[0]
+        assert_allclose(one, X[first::3].sum(axis=0), rtol=1e-5)
+
+
+def test_parts_of_rows_with_holes_have_holes_from_all_over() -> None:
+    X = rows(90)
+    X[:30, 0] = np.nan
+    X[60:, 1] = np.nan
+    labels = np.arange(90) % 5
+    source = ArraySource(X, np.arange(1.0, 91.0), 1, labels)
+    parts = source.parts(3)
+    assert sum(part.total_weight for part in parts) == source.total_weight
+    for part in parts:
+        missing = np.isnan(part.take(slice(None))[0]).sum(axis=0)
+        assert missing.tolist() == [10, 10, 0]
+        # Rows, weights and labels stay together.
+        held, own = part.take(slice(None))
+        assert own is not None
+        assert part.labels is not None
+        given = (own - 1.0).astype(int)
+        assert_array_equal(held, X[given])
+        assert_array_equal(part.labels, labels[given])
