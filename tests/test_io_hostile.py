@@ -167,7 +167,10 @@ HEADERS: list[tuple[Any, str]] = [
     ({"a": {"dtype": "F64", "shape": [2**30], "data_offsets": [0, 2**33]}}, "cut short"),
     ({"a": {"dtype": "F64", "shape": [1], "data_offsets": [8, 16]}}, "overlap or leave gaps"),
     ({"a": {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]}}, "follow its last tensor"),
-    ({f"{i}": {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]} for i in range(17_000)}, "17000"),
+    (
+        {f"{i}": {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]} for i in range(17_000)},
+        "17000",
+    ),
     ({"__metadata__": [], "a": {}}, "not one written by emplus"),
     ({"__metadata__": {"emplus": 1}, "a": {}}, "not text"),
 ]

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from emplus.engine.acceleration import Accelerated
 from emplus.engine.ascent import Ascent
-from emplus.engine.online import DecayingRate, LearningRate, Stream
+from emplus.engine.online import DecayingRate, LearningRate, Stream, mini_batch
 from emplus.engine.problem import State
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError
@@ -48,11 +48,17 @@ class Stepwise:
 
     def climb(self, ascent: Ascent) -> None:
         """Sweeps, and then the other rule."""
-        source, prior = ascent.problem.source, ascent.problem.prior
-        # Sums of all rows came with the start; what it knew before them counts for little.
-        stream = Stream(ascent.maximize(), 0.0, source.total_weight, self.rate)
-        for _ in range(self.sweeps):
-            stream, _ = stream.learned(source, prior)
+        problem, first = ascent.problem, ascent.maximize()
+        # Sums of all rows came with the start, told apart by whatever it was: they count as one
+        # mini-batch.
+        stream = replace(
+            Stream.after(first, float(mini_batch(first)), self.rate),
+            size=problem.source.total_weight,
+        )
+        # A stream knows no temperature.
+        sweeps = self.sweeps if problem.inverse_temperature == 1.0 else 0
+        for _ in range(sweeps):
+            stream, _ = stream.learned(problem.source, problem.prior)
             ascent.passes += 1
             state = ascent.evaluate(stream.mixture)
             if not state.objective > ascent.state.objective:

@@ -12,7 +12,7 @@ from emplus.engine.problem import Problem
 from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
 
-__all__ = ["DecayingRate", "Forgetting", "LearningRate", "Stream", "as_rate"]
+__all__ = ["DecayingRate", "Forgetting", "LearningRate", "Stream", "as_rate", "mini_batch"]
 
 
 # Rows of a mini-batch: so many at least, and for each free parameter of a column.
@@ -35,7 +35,8 @@ class LearningRate(Protocol):
 class DecayingRate:
     """(t + offset)^-exponent, the step sizes of stepwise EM (Cappé & Moulines 2009, section 2.1).
 
-    t counts mini-batches by their rows, so it does not matter in which blocks the rows come.
+    t counts mini-batches by their rows, so it does not matter in which blocks the rows come. Rows
+    never weigh less than those before them, which matters while fewer than a mini-batch were seen.
 
     Parameters
     ----------
@@ -70,9 +71,9 @@ class DecayingRate:
             raise ArgumentError(f"A rate's offset must be at least 0; it is {self.offset!r}.")
 
     def share(self, before: float, size: float, part: float) -> float:
-        """1 - (1 - step)^size: more rows count as more steps."""
+        """1 - (1 - step)^size: more rows count as more steps; never less than their equal part."""
         step = float(max(before + self.offset, 1.0) ** -self.exponent)
-        return float(1.0 - (1.0 - step) ** size)
+        return float(max(1.0 - (1.0 - step) ** size, size / (before + size)))
 
 
 @final
@@ -130,6 +131,11 @@ def as_rate(rate: Any) -> LearningRate:
     )
 
 
+def mini_batch(mixture: Mixture) -> int:
+    """Rows of a usual mini-batch: at least 2,000, and as many as can tell the parameters."""
+    return max(_FEWEST_ROWS, _ROWS_A_NUMBER * mixture.n_free_parameters // mixture.n_features)
+
+
 @final
 @dataclass(frozen=True)
 class Stream:
@@ -177,8 +183,7 @@ class Stream:
         -----
         One pass over the rows.
         """
-        mixture, whole = self.mixture, source.total_weight
-        usual = max(_FEWEST_ROWS, _ROWS_A_NUMBER * mixture.n_free_parameters // source.n_features)
+        whole, usual = source.total_weight, mini_batch(self.mixture)
         stream, total = self, 0.0
         for part in source.parts(source.n_rows // usual):
             if (weight := part.total_weight) > 0.0:

@@ -13,7 +13,7 @@ from emplus.engine.online import LearningRate, Stream, as_rate
 from emplus.engine.outcome import Outcome
 from emplus.errors import ArgumentError, FitError
 from emplus.estimators.validation import make_rng, squarable, unless_refused
-from emplus.families.base import SingularComponentError
+from emplus.families.base import Family, SingularComponentError
 from emplus.mixture import Mixture
 from emplus.numerics.threads import single_threaded
 from emplus.search.fit import Fit
@@ -29,6 +29,7 @@ class Streaming(ABC):
     """Learns rows block by block, each seen once."""
 
     n_components: int
+    n_features_in_: int
     n_jobs: int | None
     random_state: Any
     learning_rate: float | LearningRate | None
@@ -53,6 +54,10 @@ class Streaming(ABC):
         self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, *, reset: bool
     ) -> tuple[Any, Any, NDArray[Any] | None]:
         """Rows, their weights and known labels, less the rows that weigh nothing."""
+
+    @abstractmethod
+    def _family(self, n_features: int) -> Family:
+        """The family that the arguments ask for."""
 
     @abstractmethod
     def _strength(self) -> Any:
@@ -122,10 +127,15 @@ class Streaming(ABC):
         rate = as_rate(self.learning_rate)
         if not hasattr(self, "mixture_"):
             return self.fit(X, y, sample_weight, labels=labels)
-        if self.n_components != self.mixture_.n_components:
+        if (k := self.mixture_.n_components) != self.n_components:
             raise ArgumentError(
-                f"n_components={self.n_components!r} was changed after a fit with "
-                f"{self.mixture_.n_components}; call fit to begin anew."
+                f"n_components={self.n_components!r} was changed after a fit with {k}; "
+                "call fit to begin anew."
+            )
+        if self._family(self.n_features_in_) != self.mixture_.family:
+            raise ArgumentError(
+                "The arguments ask for other components than were fitted "
+                f"({self.mixture_.family}); call fit to begin anew."
             )
         with unless_refused(self), single_threaded():
             rows, weight, known = self._weighed(X, sample_weight, labels, reset=False)

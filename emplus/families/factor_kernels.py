@@ -63,8 +63,7 @@ def _make_incomplete(
 ) -> Kernel:
     """For rows with missing entries; in float64."""
     eps = float(np.finfo(np.float64).eps)
-    reference = np.where(np.isfinite(moments.mean), moments.mean, 0.0)
-    reach = np.where(moments.present > 0, moments.reach(reference), 0.0)
+    reference, reach = moments.placed(parameters.means.mean(axis=0))
     offsets = np.abs(parameters.means_from(reference))
     loss = eps * float(((reach + offsets) ** 2 / parameters.psi).sum(axis=1).max())
     allowed = TOLERANCE[np.dtype(np.float64)] * (_SCORING_SHARE if scoring else 1.0)

@@ -87,8 +87,7 @@ def make_incomplete_kernel(
     d = means.shape[1]
     eps = float(np.finfo(np.float64).eps)
     allowed = TOLERANCE[np.dtype(np.float64)] * (_SCORING_SHARE if scoring else 1.0)
-    reference = np.where(np.isfinite(moments.mean), moments.mean, 0.0)
-    reach = np.where(moments.present > 0, moments.reach(reference), 0.0)
+    reference, reach = moments.placed(means.mean(axis=0))
     loss = eps * covariance.expand(means - reference, factors, reach).size
     spread = float((covariance.precision_diagonal(factors, d) @ reach**2).max())
     exact = eps * (d * spread) ** 0.5 + min(1.0, 0.25 * eps * spread) ** 2

@@ -196,6 +196,15 @@ class Moments:
         """Largest distance of any value from ``origin`` in each column (d,)."""
         return np.maximum(np.abs(self.upper - origin), np.abs(self.lower - origin))
 
+    def placed(self, elsewhere: Array) -> tuple[Array, Array]:
+        """A reference point (d,) amid the rows, and their reach from it; 0 where nothing is.
+
+        A column without any entry is placed ``elsewhere`` (d,).
+        """
+        there = (self.present > 0) & np.isfinite(self.mean)
+        reference = np.where(there, self.mean, elsewhere)
+        return reference, np.where(there, self.reach(reference), 0.0)
+
     def columns(self, chosen: NDArray[np.integer], levels: Sequence[int] = ()) -> Moments:
         """Moments of some of the columns; ``levels`` are those of all columns, as in `of`."""
         scatter, counts = self.scatter, self.counts

@@ -40,7 +40,8 @@ def hand_written_share(rate: LearningRate, seen: float, weight: float) -> float:
         return rate.rate
     assert isinstance(rate, DecayingRate)
     step = max(seen / 2000 + rate.offset, 1.0) ** -rate.exponent
-    return float(1.0 - (1.0 - step) ** (weight / 2000))
+    # Never less than the rows' equal part among all so far.
+    return float(max(1.0 - (1.0 - step) ** (weight / 2000), weight / (seen + weight)))
 
 
 def assert_same(one: Mixture, other: Mixture, tol: float = 1e-9) -> None:
