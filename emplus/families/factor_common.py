@@ -23,7 +23,7 @@ from emplus.families.factor_prior import PhantomFactorRows
 from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.factor_steps import first_noise, noise_of, principal_factors
 
-__all__ = ["common_parameters", "first_common", "maximized_common", "principal"]
+__all__ = ["cleared", "common_parameters", "first_common", "maximized_common", "principal"]
 
 # Least variance of a component along the basis, as a part of that of all of them.
 _LEAST = 1e-6
@@ -64,6 +64,7 @@ def maximized_common(
         basis = np.where(prior.fixed[:, None], 0.0, basis)
     deviations = np.sqrt(np.broadcast_to(noise, offset.shape))
     common = principal(offset, basis, means, covariances, statistics.weight, deviations)
+    common = cleared(common, structure, prior)
     return common_parameters(common, noise, structure)
 
 
@@ -210,6 +211,16 @@ def principal(
     )
 
 
+def cleared(common: CommonFactors, structure: Noise, prior: PhantomFactorRows) -> CommonFactors:
+    """No loadings on columns that do not vary.
+
+    Axes along which nothing varies may point anywhere, and factors are not to begin to vary there.
+    """
+    if structure.isotropic or not prior.fixed.any():
+        return common
+    return replace(common, basis=np.where(prior.fixed[:, None], 0.0, common.basis))
+
+
 def _roots(covariances: Array) -> Array:
     """T_j (k, q, q) with T_j T_j' the covariances."""
     values, vectors = np.linalg.eigh(0.5 * (covariances + covariances.swapaxes(1, 2)))
@@ -251,6 +262,7 @@ def first_common(
     noise = noise_of(structure, left * mass, np.array([mass]), prior)
     deviations = np.sqrt(np.broadcast_to(noise, offset.shape))
     common = principal(offset, basis, means, covariances, weight, deviations)
+    common = cleared(common, structure, prior)
     return common_parameters(common, noise, structure)
 
 

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from emplus.families.base import Array, SingularComponentError
-from emplus.families.factor_common import common_parameters, principal
+from emplus.families.factor_common import cleared, common_parameters, principal
 from emplus.families.factor_parameters import CommonFactors, FactorParameters, canonical
 from emplus.families.factor_prior import PhantomFactorRows
 from emplus.families.factor_statistics import FactorStatistics
@@ -58,11 +58,13 @@ class _Gradient:
         inner = cross @ turned
         precise = cross.swapaxes(1, 2) / psi[:, :, None]
         by_loadings = (precise - turned @ inner - weight * turned) @ inverse_roots
-        twice = diagonal / psi**2 - 2.0 * np.einsum("kaq,kaq->ka", precise, turned)
-        twice += np.einsum("kaq,kqr,kar->ka", turned, inner, turned, optimize=True)
-        twice -= weight[:, :, 0] * (1.0 / psi - np.einsum("kaq,kaq->ka", turned, turned))
-        extra = prior.strength * prior.noise / psi**2
-        by_log = 0.5 * psi * (twice + (extra / len(psi) if parameters.structure.shared else extra))
+        # Everything times psi, so that no square of it is needed.
+        explained = np.einsum("kaq,kaq->ka", turned, turned)
+        folded = np.einsum("kaq,kqr,kar->ka", turned, inner, turned, optimize=True)
+        by_log = diagonal / psi - 2.0 * np.einsum("kqa,kaq->ka", cross, turned) + psi * folded
+        by_log -= weight[:, :, 0] * (1.0 - psi * explained)
+        extra = prior.strength * (prior.noise / psi)
+        by_log = 0.5 * (by_log + (extra / len(psi) if parameters.structure.shared else extra))
         if not parameters.structure.isotropic:
             by_log = np.where(prior.fixed, 0.0, by_log)
             by_loadings = np.where(prior.fixed[:, None], 0.0, by_loadings)
@@ -190,6 +192,7 @@ class CommonFactorCoordinates:
         deviations = np.sqrt(np.broadcast_to(noise, common.offset.shape))
         even = np.ones(len(covariances))
         common = principal(common.offset, common.basis, common.means, covariances, even, deviations)
+        common = cleared(common, structure, self.prior)
         return _with_posterior(common_parameters(common, noise, structure))
 
     def gradient(
