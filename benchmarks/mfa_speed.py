@@ -34,8 +34,8 @@ from emplus.engine.problem import Problem, State
 from emplus.engine.rules import Proposals
 from emplus.families.factor_analyzer import FactorAnalyzer
 from emplus.families.factor_parameters import FactorParameters, canonical
-from emplus.families.factor_statistics import FactorStatistics
 from emplus.families.factor_prior import PhantomFactorRows
+from emplus.families.factor_statistics import FactorStatistics
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_or_minus_infinity
 from emplus.starts.calibration import calibrated_prior

@@ -73,8 +73,14 @@ class Import:
         return f"emplus/{self.path}:{self.line} imports {self.target}"
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+@cache
+def modules() -> tuple[Path, ...]:
+    return tuple(sorted(PACKAGE.rglob("*.py")))
+
+
+@cache
+def known_modules() -> frozenset[str]:
+    return frozenset(dotted(path) for path in modules())
 
 
 def dotted(path: Path) -> str:
@@ -110,7 +116,7 @@ def _targets(node: ast.Import | ast.ImportFrom, module: str, is_package: bool) -
         above = module.split(".")[: len(module.split(".")) - node.level + is_package]
         base = ".".join([*above, *([base] if base else [])])
     # `from emplus.x import y` is an import of y where y is a module.
-    known = {dotted(path) for path in modules()}
+    known = known_modules()
     return [f"{base}.{a.name}" if f"{base}.{a.name}" in known else base for a in node.names]
 
 
@@ -145,7 +151,7 @@ def test_no_import_climbs() -> None:
 
 def test_no_circle_of_files() -> None:
     """No file needs itself to be imported, also by way of a package's __init__."""
-    known = {dotted(path) for path in modules()}
+    known = known_modules()
     graph: dict[str, set[str]] = {module: set() for module in known}
     for i in inner():
         if i.eager:

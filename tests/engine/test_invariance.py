@@ -166,7 +166,7 @@ def test_the_same_bits_for_any_number_of_threads_and_every_run(
     monkeypatch.setattr(memory, "_SMALL", 0)
     # Several blocks either way; the M step's own work is what a family adds.
     searched = case in GAUSSIAN_CASES
-    X = case.rows(25_000 if searched else 9_000).astype(dtype)
+    X = case.rows(13_000 if searched else 9_000).astype(dtype)
     arguments: dict[str, Any] = {} if searched else {"search": "em", "n_init": 2}
     weight = np.random.default_rng(0).uniform(0.5, 2.0, size=len(X)) if weighted else None
     fits = []
