@@ -15,7 +15,7 @@ example: .venv/.package  ## fit, draw and save a mixture of two on Old Faithful
 	$(BIN)/emplus fit faithful --components 2 --search em --plot faithful.png --output faithful.safetensors
 
 test: .venv/.dev  ## run the whole test suite, doctests included, on every core
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/.dev  ## check style and formatting
 	$(BIN)/ruff check .

@@ -285,7 +285,14 @@ def _product_case(
     )
 
 
-_SEARCHED = ("factors-diag", "factors-common", "bernoulli", "categorical")
+_SEARCHED = (
+    "gaussian-full",
+    "gaussian-tied",
+    "factors-diag",
+    "factors-common",
+    "bernoulli",
+    "categorical",
+)
 FACTOR_CASES = [
     _factor_case("diag"),
     _factor_case("shared"),
@@ -314,7 +321,7 @@ CONTINUOUS_CASES = [*GAUSSIAN_CASES, *FACTOR_CASES]
 FAMILY_CASES = [*CONTINUOUS_CASES, *DISCRETE_CASES, *PRODUCT_CASES]
 
 # Searches see of a family what it holds and how its M step goes; these differ in that.
-SEARCHED_CASES = [case for case in FAMILY_CASES if case in GAUSSIAN_CASES or case.id in _SEARCHED]
+SEARCHED_CASES = [case for case in FAMILY_CASES if case.id in _SEARCHED]
 SEARCHED_CONTINUOUS_CASES = [case for case in SEARCHED_CASES if case.real.all()]
 
 STRUCTURES = [(noise, loadings) for loadings in LOADINGS for noise in NOISES]

@@ -73,7 +73,8 @@ def test_accelerated_fits_of_mapped_rows_end_as_high(covariance_type: str, mappe
     assert_allclose(other.lower_bound_ + np.log(scale).sum(), one.lower_bound_, atol=1e-7)
     assert_allclose(other.weights_, one.weights_, atol=1e-3)
     assert_allclose((other.means_ - shift) / scale, one.means_, atol=1e-2)
-    assert one.converged_ and other.converged_
+    assert one.converged_
+    assert other.converged_
 
 
 def scales() -> list[Any]:

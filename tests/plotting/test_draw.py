@@ -66,7 +66,7 @@ def test_plot_fit_writes_a_picture_of_its_size(
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
-@pytest.mark.parametrize("d", [1, 2, 4])
+@pytest.mark.parametrize("d", [1, 3])
 def test_the_same_input_gives_the_same_bits(tmp_path: Path, extension: str, d: int) -> None:
     mixture, X = blobs(4, d, n=2000)
     first, second = tmp_path / f"a{extension}", tmp_path / f"b{extension}"
