@@ -17,6 +17,7 @@ from emplus.families.base import Family, SingularComponentError
 from emplus.mixture import Mixture
 from emplus.numerics.threads import single_threaded
 from emplus.search.fit import Fit
+from emplus.search.record import Candidates
 from emplus.starts.calibration import calibrated_prior
 
 __all__ = ["Streaming"]
@@ -174,8 +175,10 @@ class Streaming(ABC):
                 outcome=Outcome.STREAMED,
                 n_iter=fit.n_iter + 1,
                 passes=fit.passes + 1,
-                trace=(*fit.trace, whole + log_prior),
-                log_likelihoods=(*fit.log_likelihoods, whole),
+                # What was reached and tried on other rows says nothing beside it.
+                trace=(whole + log_prior,),
+                log_likelihoods=(whole,),
+                candidates=Candidates(),
                 n_rows=fit.n_rows + source.n_rows,
                 total_weight=stream.seen,
             )

@@ -64,7 +64,10 @@ def test_blocks_teach_nearly_what_all_rows_do(example: Example) -> None:
     assert result.outcome is Outcome.STREAMED
     assert model.converged_ is False
     assert model.n_iter_ == first.n_iter_ + 9
-    assert len(result.trace) == len(result.log_likelihoods)
+    assert result.trace == (result.objective,)
+    assert result.log_likelihoods == (result.log_likelihood,)
+    assert len(result.to_frame()) == 1
+    assert model.lower_bounds_ == [model.lower_bound_]
 
 
 @every_example
