@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emplus.engine.ascent import Ascent
 from emplus.engine.coordinates import MixtureCoordinates
+from emplus.engine.line import KEPT, shortened
 from emplus.engine.problem import State
 from emplus.mixture import Mixture
 
@@ -19,8 +20,6 @@ __all__ = ["Accelerated", "Anderson", "Point", "QuasiNewton", "Scheme", "Squarem
 
 Array = NDArray[np.floating]
 
-# Part of the gain that a step promises which it must keep (Armijo).
-_KEPT = 1e-4
 # A gain tells how near the top is where it is at least this part of what was promised.
 _TELLING = 0.1
 # Passes that one proposal may take before EM's own step is taken instead.
@@ -304,16 +303,10 @@ class _Steps:
             vector, promised = self._vector + step, float(self._points[-1].gradient @ step)
             state = self._ascent.tried(self._coordinates.bind, vector)
             gain = -np.inf if state is None else state.objective - objective
-            if state is not None and gain >= _KEPT * promised - rounding:
+            if state is not None and gain >= KEPT * promised - rounding:
                 self._vector, self._plain = vector, False
                 self._full = whole and gain >= _TELLING * promised
                 return state
-            length *= _parabola(promised, gain)
+            length *= shortened(promised, gain)
             whole = False
         return None
-
-
-def _parabola(promised: float, gain: float) -> float:
-    """The part of a step at which the parabola through value, slope and gain is highest."""
-    bend = 2.0 * (promised - gain)
-    return min(max(promised / bend, 0.1), 0.5) if np.isfinite(bend) and bend > 0 else 0.1

@@ -39,7 +39,7 @@ class Stepwise:
 
     Notes
     -----
-    An iteration takes two passes.
+    A sweep takes two passes.
     """
 
     sweeps: int = 2

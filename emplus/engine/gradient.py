@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emplus.engine.ascent import Ascent
 from emplus.engine.coordinates import MixtureCoordinates
+from emplus.engine.line import KEPT, shortened
 from emplus.engine.problem import State
 from emplus.engine.rules import EM
 from emplus.families.base import SingularComponentError
@@ -21,8 +22,6 @@ __all__ = ["LBFGS", "GradientAscent"]
 
 Array = NDArray[np.floating]
 
-# Part of the gain that the gradient promises which a step must keep (Armijo).
-_KEPT = 1e-4
 # Steps tried along one gradient.
 _TRIES = 30
 
@@ -71,11 +70,9 @@ class GradientAscent:
             vector = here.vector + length * gradient
             state = here.evaluated(vector)
             gain = -np.inf if state is None else state.objective - here.state.objective
-            if state is not None and gain >= _KEPT * length * slope - here.state.rounding:
+            if state is not None and gain >= KEPT * length * slope - here.state.rounding:
                 return vector, state, length, tries == 0
-            bend = 2.0 * (length * slope - gain)
-            best = slope * length / bend if np.isfinite(bend) and bend > 0 else 0.0
-            length *= min(max(best, 0.1), 0.5)
+            length *= shortened(length * slope, gain)
         return None
 
 

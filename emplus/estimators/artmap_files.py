@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emplus.artmap.categories import Categories
 from emplus.artmap.scaling import Scaling
+from emplus.estimators.class_codes import classes_from_json, classes_to_json
 
 if TYPE_CHECKING:
     from emplus.estimators.gaussian_artmap import GaussianARTMAP
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["pack_voters", "unpack_voters"]
 
 Array = NDArray[np.floating]
-
-# Kinds of class labels, by the letter that numpy has for them, and what JSON reads them as.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "U": (str,),
-    "O": (str,),
-    "i": (int,),
-    "u": (int,),
-    "f": (float, int),
-    "b": (bool,),
-}
 
 _COUNTS = ("n_epochs", "n_samples_seen")
 
@@ -43,11 +34,8 @@ def pack_voters(model: GaussianARTMAP) -> tuple[dict[str, Array], dict[str, Any]
         "shift": model._scaling.shift,
         "unit": model._scaling.unit,
     }
-    classes = model.classes_
-    if not all(type(label) in _KINDS.get(classes.dtype.kind, ()) for label in classes.tolist()):
-        raise ValueError(f"class labels of the type {classes.dtype} have no place in a model file")
     facts = {
-        "classes": {"dtype": classes.dtype.str, "labels": classes.tolist()},
+        "classes": classes_to_json(model.classes_),
         "seeds": model._seeds,
         "n_epochs": int(model.n_epochs_),
         "n_samples_seen": int(model.n_samples_seen_),
@@ -66,7 +54,7 @@ def unpack_voters(
     ValueError
         If arrays or facts are missing or do not fit together.
     """
-    classes = _classes(facts.get("classes"))
+    classes = classes_from_json(facts["classes"])
     for name in _COUNTS:
         if type(facts.get(name)) is not int or facts[name] < 0:
             raise ValueError(f"its {name} is not a count")
@@ -121,26 +109,6 @@ def _whole(arrays: Mapping[str, Array], name: str, below: int) -> NDArray[np.int
     if not ((array == np.floor(array)) & (array >= 0) & (array < below)).all():
         raise ValueError(f"its {name} are not whole numbers below {below}")
     return array.astype(np.intp)
-
-
-def _classes(described: Any) -> NDArray[Any]:
-    described = described if isinstance(described, dict) else {}
-    dtype, labels = described.get("dtype"), described.get("labels")
-    if not isinstance(dtype, str) or not isinstance(labels, list) or not labels:
-        raise ValueError("its classes are not described")
-    try:
-        made = np.dtype(dtype)
-    except TypeError:
-        raise ValueError(f"its classes are of a type {dtype[:40]!r} that is not known") from None
-    if not all(type(label) in _KINDS.get(made.kind, ()) for label in labels):
-        raise ValueError(f"its classes are not of the type {dtype[:40]!r}")
-    try:
-        classes = np.array(labels, dtype=made)
-    except OverflowError:
-        raise ValueError(f"its classes do not fit into the type {dtype!r}") from None
-    if classes.tolist() != labels or len(np.unique(classes)) != len(labels):
-        raise ValueError("its classes are not different labels")
-    return classes
 
 
 def _seeds(seeds: Any, n_voters: int) -> list[list[int]]:

@@ -138,8 +138,13 @@ def classes_from_json(content: Any) -> NDArray[Any]:
     ValueError
         If the content is no such description.
     """
-    kind, values = content["type"], content["values"]
-    types = {_TEXT: (str,), **_KINDS}[kind]
+    content = content if isinstance(content, dict) else {}
+    if lacking := sorted({"type", "dtype", "values"} - content.keys()):
+        raise ValueError(f"its classes are not described: {', '.join(lacking)} missing")
+    kind, values = str(content["type"]), content["values"]
+    types = {_TEXT: (str,), **_KINDS}.get(kind)
+    if types is None:
+        raise ValueError(f"its classes are of a type {kind[:40]!r} that is not known")
     if not isinstance(values, list) or not values or not all(type(v) in types for v in values):
         raise ValueError("its classes are not what it says that they are")
     if any(isinstance(value, float) and not math.isfinite(value) for value in values):
@@ -148,8 +153,11 @@ def classes_from_json(content: Any) -> NDArray[Any]:
         raise ValueError("its classes are not in order")
     if kind == _TEXT:
         return np.array(values, dtype=object if content["dtype"] == "|O" else None)
-    dtype = np.dtype(str(content["dtype"]))
-    classes = np.array(values, dtype=dtype)
+    try:
+        dtype = np.dtype(str(content["dtype"]))
+        classes = np.array(values, dtype=dtype)
+    except (TypeError, OverflowError):
+        raise ValueError("its classes are not of the type that it says") from None
     if dtype.kind not in "biuf" or classes.tolist() != values:
         raise ValueError("its classes are not of the type that it says")
     return classes

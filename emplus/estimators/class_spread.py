@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.data.memory import ArraySource
-from emplus.engine.loop import Engine, Stopping
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
 from emplus.families.base import Family
@@ -71,7 +70,7 @@ def steadied(fits: list[Any], sources: list[ArraySource]) -> list[Any]:
         least = _LEAST_ROWS if getattr(one, "reg_covar", "auto") == "auto" else 0.0
         prior = _widened(one.mixture_.family, one.prior_, spread, least)
         problem = Problem(one.mixture_.family, source, prior)
-        climb = Engine(stopping=Stopping(one.tol, one.max_iter)).climb(problem, one.mixture_)
+        climb = one._engine(source.total_weight).climb(problem, one.mixture_)
         if climb.outcome not in (Outcome.CONVERGED, Outcome.ITERATIONS_EXHAUSTED):
             continue
         one._adopt(

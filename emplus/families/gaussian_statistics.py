@@ -123,8 +123,8 @@ class GaussianStatistics:
         if covariance.matrices:
             # The part of V that leaves S positive semidefinite.
             roots = np.sqrt(prior.strength * prior.variances)[:, None] * parameters.factors
-            inner = np.atleast_3d(roots @ np.swapaxes(roots, -1, -2)).reshape(-1, *roots.shape[-2:])
-            largest = np.linalg.eigvalsh(inner)[:, -1] / mass
+            squares = np.linalg.eigvalsh(roots @ np.swapaxes(roots, -1, -2))
+            largest = squares.reshape(len(mass), -1)[:, -1] / mass
             second = second - taken / np.maximum(largest, 1.0)[:, None, None]
         else:
             second = np.maximum(second - taken, 0.0)

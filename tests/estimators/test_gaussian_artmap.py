@@ -190,6 +190,10 @@ def _set(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], No
     return damage
 
 
+def _classes(kind: str, dtype: str, values: list[Any]) -> dict[str, Any]:
+    return {"type": kind, "dtype": dtype, "values": values}
+
+
 DAMAGES = [
     (_set("means", np.zeros((2, 2))), "do not fit together"),
     (_set("means", np.zeros(2)), "means are not an array of 2 axes"),
@@ -199,11 +203,12 @@ DAMAGES = [
     (_set("voter_sizes", np.ones(0)), "without categories"),
     (_set("voter_sizes", np.array([1.5])), "voter_sizes are not whole numbers"),
     (_set("classes", None), "classes are not described"),
-    (_set("classes", {"dtype": "<i8", "labels": ["a"]}), "not of the type"),
-    (_set("classes", {"dtype": "nonsense", "labels": [1]}), "not known"),
-    (_set("classes", {"dtype": "<i8", "labels": [1, 1, 2]}), "not different labels"),
-    (_set("classes", {"dtype": "|i1", "labels": [1, 2, 1000]}), "classes"),
-    (_set("classes", {"dtype": "<i8", "labels": [1, 2]}), "whole numbers below 2"),
+    (_set("classes", _classes("int", "<i8", ["a"])), "not what it says"),
+    (_set("classes", _classes("nonsense", "<i8", [1])), "not known"),
+    (_set("classes", _classes("int", "nonsense", [1, 2])), "not of the type"),
+    (_set("classes", _classes("int", "<i8", [1, 1, 2])), "not in order"),
+    (_set("classes", _classes("int", "|i1", [1, 2, 1000])), "not of the type"),
+    (_set("classes", _classes("int", "<i8", [1, 2])), "whole numbers below 2"),
     (_set("seeds", [[1, 2], [3, 4]]), "one for each voter"),
     (_set("seeds", [["a"]]), "not whole numbers"),
     (_set("n_epochs", -1), "n_epochs is not a count"),
