@@ -13,7 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from emplus import FactorAnalyzerMixture, GaussianMixture, Mixture, io
-from emplus.engine.online import DecayingRate, Forgetting
+from emplus.data.memory import ArraySource
+from emplus.engine.online import DecayingRate, Forgetting, Stream
 from emplus.engine.outcome import Outcome
 from emplus.errors import ArgumentError, DataError, DataWarning, FitError
 from tests.estimators.examples import EXAMPLES, Example, every_example, take, with_holes
@@ -332,6 +333,19 @@ def test_rates_may_change_between_blocks() -> None:
     assert_allclose(model.means_, before, atol=1e-4)
     model.set_params(learning_rate=DecayingRate(0.6, 0.0)).partial_fit(far)
     assert np.abs(model.means_ - before).max() > 0.5
+
+
+def test_what_forgets_stands_for_few_rows_beside_its_prior() -> None:
+    X = np.random.default_rng(0).standard_normal((200, 2))
+    model = GaussianMixture(1, reg_covar=8.0, learning_rate=0.5).partial_fit(X[:20])
+    stream = Stream.after(model.mixture_, 20.0, Forgetting(0.5))
+    for first in range(20, 200, 20):
+        block = X[first : first + 20] * 3.0
+        model.partial_fit(block)
+        stream, _ = stream.learned(ArraySource(block), model.prior_)
+    # All rows together are 200; those that it stands for, 20 (2 - 0.5) / 0.5.
+    assert stream.size == pytest.approx(60.0, rel=1e-3)
+    assert_same(stream.mixture, model.mixture_, 1e-12)
 
 
 def test_a_constant_rate_follows_a_cluster_that_moves() -> None:
