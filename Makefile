@@ -6,7 +6,7 @@ SOURCES := emplus tests $(if $(wildcard benchmarks/*.py),benchmarks) $(if $(wild
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help example test lint types docs-test format check bench clean
+.PHONY: help example test lint types docs-test format check bench figures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ check: lint types test  ## lint, types and tests
 bench: .venv/.package  ## speed and memory against scikit-learn (minutes)
 	$(BIN)/python benchmarks/em_speed.py
 	$(BIN)/python benchmarks/mfa_speed.py
+
+figures: .venv/.package  ## regenerate every picture in figures/ (a quarter of an hour; DATA=FOLDER)
+	$(BIN)/python reproductions/regenerate.py $(if $(DATA),--data $(DATA))
 
 clean:  ## remove .venv, caches and what `make example` wrote
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -28,6 +28,7 @@ SETTINGS: tuple[tuple[str, tuple[float, ...], tuple[tuple[float, float], ...]], 
 )
 # What is drawn, and what is integrated over.
 SHOWN, WHOLE = 6.0, 12.0
+TICKS = (-6, -3, 0, 3, 6)
 
 
 def mixture_of(weights: Any, means: Any) -> Mixture:
@@ -121,11 +122,21 @@ def draw(numbers: Numbers, arrays: Arrays, figure: Any) -> None:
         for j, (weight, mean) in enumerate(zip(mixture.weights, setting["means"], strict=True)):
             if weight > 0.0:
                 angle = np.linspace(0.0, 2.0 * np.pi, 97)
-                ax.plot(mean[0] + np.cos(angle), mean[1] + np.sin(angle), color=colours[j])
+                # Circles at one place take turns in dashes, so that all of them are seen.
+                same = setting["means"].count(mean)
+                turns = (3.0 * j, (3.0, 3.0 * (same - 1))) if same > 1 else "solid"
+                ax.plot(
+                    mean[0] + np.cos(angle),
+                    mean[1] + np.sin(angle),
+                    color=colours[j],
+                    linestyle=turns,
+                )
             ax.plot(*mean, "o", color=colours[j], markersize=3.0 + 9.0 * weight**0.5)
         shares = ", ".join(f"{weight:.2f}" for weight in mixture.weights)
         ax.set_title(f"{setting['setting']}\nP = {shares}; hills: {setting['modes']}")
         ax.set_aspect("equal")
+        ax.set_xticks(TICKS)
+        ax.set_yticks(TICKS)
         ax.tick_params(labelcolor=MUTED)
     for ax in axes[:, 0]:
         ax.set_ylabel("$x_2$ (standard deviations)")
@@ -136,7 +147,8 @@ def draw(numbers: Numbers, arrays: Arrays, figure: Any) -> None:
 def notes(numbers: Numbers) -> list[str]:
     return [
         "Grey: density of the mixture, contours at 2 to 95 % of its highest value. Circles: one "
-        "standard deviation of each component; dots: means, their area by the proportion."
+        "standard deviation of each component; dots: means, their area by the proportion. "
+        "Dashes that take turns are circles at one place."
     ]
 
 
@@ -144,7 +156,7 @@ REPRODUCTION = Reproduction(
     name="mixture_density",
     title="Three unit Gaussians, mixed in six ways",
     source='Tutorial "Gaussian mixture models", demo "Nature of the mixture model"',
-    size=(7.6, 6.6),
+    size=(7.6, 7.0),
     measure=measure,
     claims=claims,
     draw=draw,

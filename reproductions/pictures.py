@@ -96,7 +96,7 @@ def quiet(ax: Any, *, equal: bool = True) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     if equal:
-        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_aspect("equal")
     for spine in ax.spines.values():
         spine.set_visible(True)
         spine.set_color("#c8c8c8")

@@ -193,8 +193,8 @@ def _required(lines: list[str]) -> set[str]:
 
 
 CORE = {
-    "numpy", "scipy", "scikit-learn", "matplotlib", "click", "pandas", "safetensors", "tqdm",
-    "threadpoolctl",
+    "numpy", "scipy", "scikit-learn", "matplotlib", "pillow", "click", "pandas", "safetensors",
+    "tqdm", "threadpoolctl",
 }  # fmt: skip
 
 
@@ -203,7 +203,7 @@ def test_dependencies_are_the_agreed_ones_and_cover_the_imports() -> None:
     assert _required(described["dependencies"]) == CORE
     extras = described["optional-dependencies"]
     assert set(extras["parquet"]) <= set(extras["dev"])
-    available = {"sklearn" if name == "scikit-learn" else name for name in CORE}
+    available = {{"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name) for name in CORE}
     available |= _required(extras["parquet"]) | set(sys.stdlib_module_names) | {"emplus", "dask"}
     assert {i.target.split(".")[0] for i in imports()} <= available
 
@@ -268,7 +268,7 @@ def test_the_commands_of_the_readme_exist() -> None:
     from emplus.cli import main
 
     named = set(re.findall(r"^\| `emplus ([a-z]+)", readme(), re.M))
-    known = "fit select compare predict score impute sample info plot datasets"
+    known = "fit select compare animate predict score impute sample info plot datasets"
     assert named == set(known.split())
     for command in sorted(named):
         answer = CliRunner().invoke(main, [command, "--help"])

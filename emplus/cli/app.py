@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from emplus._version import __version__
+from emplus.cli.animate import animate
 from emplus.cli.compare import compare
 from emplus.cli.failures import describe, fail, warn
 from emplus.cli.fit import fit
@@ -121,5 +122,17 @@ def main(ctx: click.Context) -> None:
         ctx.exit(_USAGE)
 
 
-for _command in (fit, select, compare, predict, score, impute, sample, info, plot, datasets):
+for _command in (
+    fit,
+    select,
+    compare,
+    animate,
+    predict,
+    score,
+    impute,
+    sample,
+    info,
+    plot,
+    datasets,
+):
     main.add_command(_command)

@@ -1,9 +1,10 @@
 """Pictures of a fitted mixture: what is drawn is computed first and drawn second.
 
 - `plot_fit`, `plot_profiles`, `plot_images`, `plot_trace`, `plot_searches` and `plot_selection`
-  write a picture file (png, svg or pdf), the same bits every time.
-- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `profile`, `trace`, `searches`
-  and `curves` compute what a picture shows.
+  write a picture file (png, svg or pdf), the same bits every time; `plot_animation` writes what
+  a `Recorder` saw of a fit as a GIF.
+- `density_1d`, `scatter`, `ellipses`, `pairs`, `image_grid`, `profile`, `trace`, `searches`,
+  `curves` and `frames` compute what a picture shows.
 - `draw_density`, `draw_scatter`, `draw_weights`, `draw_probabilities`, `draw_means`,
   `draw_trace`, `draw_gaps`, `draw_searches`, `draw_costs` and `draw_criterion` put that on a
   matplotlib ``Axes``, `draw_pairs` and `draw_image_grid` on a ``Figure``, for notebooks.
@@ -16,6 +17,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from emplus.plotting.animating import Frames, Recorder, Step, frames
+from emplus.plotting.animation_files import plot_animation
 from emplus.plotting.comparing import Runs, Searches, searches
 from emplus.plotting.data import (
     Density1D,
@@ -57,14 +60,17 @@ __all__ = [
     "Curves",
     "Density1D",
     "Ellipses",
+    "Frames",
     "ImageGrid",
     "Marks",
     "Numbers",
     "Pairs",
     "Profile",
+    "Recorder",
     "Runs",
     "Scatter",
     "Searches",
+    "Step",
     "Trace",
     "check_image_shape",
     "coverage",
@@ -83,9 +89,11 @@ __all__ = [
     "draw_trace",
     "draw_weights",
     "ellipses",
+    "frames",
     "image_grid",
     "pairs",
     "palette",
+    "plot_animation",
     "plot_fit",
     "plot_images",
     "plot_profiles",

@@ -164,7 +164,10 @@ class GivenParameters:
         ArgumentError
             If the values together are no parameters of the family.
         """
-        base, family = self._base(problem, n_components, rng), problem.family
+        family, whole = problem.family, self._whole(problem)
+        if whole is not None:
+            return whole
+        base = self._base(problem, n_components, rng)
         arrays = family.pack(base.parameters)
         if self.means is not None and "means" in arrays:
             arrays["means"] = self.means
@@ -172,10 +175,22 @@ class GivenParameters:
             parameters = family.unpack({**arrays, **self.others})
         except ValueError as error:
             raise ArgumentError(f"The given values are no start: {error}.") from None
-        log_weights = base.log_weights
-        if self.weights is not None:
-            log_weights = log_or_minus_infinity(self.weights / self.weights.sum())
+        log_weights = base.log_weights if self.weights is None else self._log_weights()
         return Mixture(family, log_weights, parameters)
+
+    def _log_weights(self) -> Array:
+        assert self.weights is not None
+        return log_or_minus_infinity(self.weights / self.weights.sum())
+
+    def _whole(self, problem: Problem) -> Mixture | None:
+        """The mixture where nothing is left to be estimated: an estimate might fail in vain."""
+        if self.weights is None or self.means is None or not self.others:
+            return None
+        try:
+            parameters = problem.family.unpack({"means": self.means, **self.others})
+        except ValueError:
+            return None
+        return Mixture(problem.family, self._log_weights(), parameters)
 
     def _base(self, problem: Problem, n_components: int, rng: np.random.Generator) -> Mixture:
         if self.means is None:

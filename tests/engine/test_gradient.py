@@ -52,7 +52,7 @@ def test_rises_to_where_em_ends(case: FamilyCase, name: str) -> None:
     mixture = case.like(3, 4.0)
     problem = case.problem(mixture.sample(300, np.random.default_rng(2))[0], strength=2.0)
     plain = climb(problem, mixture, EM(), 1e-9, 2000)
-    found = climb(problem, mixture, make_rule(name), 1e-8, 1000 if name == "lbfgs" else 100)
+    found = climb(problem, mixture, make_rule(name), 1e-9, 1000 if name == "lbfgs" else 100)
     assert_rises(found)
     if name == "gradient":
         gained, whole = (end.state.objective - plain.objectives[0] for end in (found, plain))

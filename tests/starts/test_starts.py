@@ -237,3 +237,21 @@ def test_given_values_are_kept_and_the_rest_is_estimated(covariance_type: str) -
     plain = otherwise(problem, 4, np.random.default_rng(1))
     assert_array_equal(drawn.parameters.means, plain.parameters.means)
     assert_allclose(drawn.weights, weights)
+
+
+@every_covariance
+def test_where_all_is_given_nothing_is_estimated(covariance_type: str) -> None:
+    """Means that coincide leave the second no rows, and without a prior no covariance."""
+    given = random_gaussian(covariance_type, 2, 2)
+    problem = problem_of(gaussian_family(covariance_type), ArraySource(blobs()[0]), strength=0.0)
+    covariances = given.family.pack(given.parameters)["covariances"]
+    start = GivenParameters(
+        make_start("k-means++"),
+        np.array([3.0, 1.0]),
+        np.zeros((2, 2)),
+        {"covariances": covariances},
+    )
+    made = start(problem, 2, np.random.default_rng(0))
+    assert_allclose(made.weights, [0.75, 0.25])
+    assert_array_equal(made.parameters.means, 0.0)
+    assert_array_equal(made.family.pack(made.parameters)["covariances"], covariances)
