@@ -180,6 +180,7 @@ def draw(numbers: Numbers, arrays: Arrays, figure: Any) -> None:
             draw_ellipses(ax, mixture, linewidth=1.3)
             quiet(ax)
             ax.set_title(_words(panel), fontsize=8.5)
+            ax.set_xlabel(f"{panel['value']:.3f}".replace("-", "\N{MINUS SIGN}"))
         row[0].set_ylabel(f"{one['set']}, {one['k']} components")
         low, high = X.min(axis=0) - 0.7, X.max(axis=0) + 0.7
         for ax in row:
@@ -189,12 +190,10 @@ def draw(numbers: Numbers, arrays: Arrays, figure: Any) -> None:
 
 
 def _words(panel: dict[str, Any]) -> str:
-    value = f"{panel['value']:.3f}".replace("-", "\N{MINUS SIGN}")
     if panel["iteration"] is None:
-        return f"best known\n{value}"
+        return "best known"
     ending = ", its end" if panel["last"] else ""
-    name = f"iteration {panel['iteration']}{ending}" if panel["iteration"] else "start"
-    return f"{name}\n{value}"
+    return f"iteration {panel['iteration']}{ending}" if panel["iteration"] else "start"
 
 
 def _draw_curves(numbers: Numbers, axes: Any) -> None:
@@ -217,7 +216,7 @@ def _draw_curves(numbers: Numbers, axes: Any) -> None:
 def notes(numbers: Numbers) -> list[str]:
     sizes = " and ".join(f"{one['n']} rows, seed {one['seed']}" for one in numbers["sets"])
     return [
-        f"Over each panel the log-likelihood a row in nats. {sizes}; ellipses of two standard "
+        f"Under each panel the log-likelihood a row in nats. {sizes}; ellipses of two standard "
         "deviations. Best known: of all runs of both kinds. The lecture's own sets 4 and 3 are not "
         "given; these are made in their place."
     ]

@@ -180,8 +180,8 @@ def notes(numbers: Numbers) -> list[str]:
 REPRODUCTION = Reproduction(
     name="old_faithful_animation",
     title="EM finds the two kinds of eruption of Old Faithful",
-    source='Question "Are neural networks mixture models?", its animated Gaussian mixture '
-    "(after McGonagle et al.)",
+    source='Question "Do neural networks fall in the general domain of mixture models?", its '
+    "animated Gaussian mixture (after McGonagle et al.)",
     size=(7.6, 7.9),
     measure=measure,
     claims=claims,

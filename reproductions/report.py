@@ -45,6 +45,18 @@ python reproductions/NAME.py --quick           # a small part of it, into figure
 python reproductions/NAME.py --data FOLDER     # where data sets are that are not bundled
 ```
 
+Sources:
+
+- **Lecture**: D. S. Touretzky, *Mixture Models and the EM Algorithm*, 15-496/782 Artificial Neural
+  Networks, 2004, 30 slides.
+- **Ueda et al.**: N. Ueda, R. Nakano, Z. Ghahramani and G. E. Hinton, SMEM algorithm for mixture
+  models, *Neural Computation* 12(9), 2000.
+- **Tutorial**: *Gaussian mixture models*, with its interactive demos.
+- **Question**: *Do neural networks fall in the general domain of mixture models?*, 2020, with its
+  comments and answer.
+
+[Slips in the sources](../docs/errata.md) lists what is wrong in their formulas.
+
 Seeds are fixed. A claim *holds* when what is measured meets the tolerance beside it; where a claim
 of a source does not hold here, this table and the picture's caption say so.
 """

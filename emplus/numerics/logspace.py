@@ -82,7 +82,7 @@ def _normalize_directly(log_joint: Array) -> Array | None:
     np.maximum(log_joint, _LOWEST[size], out=resp)
     with np.errstate(over="ignore"):
         np.exp(resp, out=resp)
-    total: Array = resp.sum(axis=1)
+        total: Array = resp.sum(axis=1)
     # The terms raised to the lowest exponent must not count beside the sum.
     if not (total.min() > np.exp(0.8 * _LOWEST[size]) and total.max() < np.inf):
         return None

@@ -37,3 +37,11 @@ def test_float32_stays_float32() -> None:
 
 def test_log_of_zero_is_minus_infinity_without_a_warning() -> None:
     assert_array_equal(log_or_minus_infinity(np.array([0.0, 1.0])), [-np.inf, 0.0])
+
+
+def test_a_sum_that_overflows_is_no_warning() -> None:
+    """Each exponential is finite, their sum is not, and the rows that are probed are ordinary."""
+    joint = np.zeros((100, 3))
+    joint[1] = 709.5
+    assert_allclose(log_normalize(joint)[1], 709.5 + np.log(3.0), rtol=1e-15)
+    assert_allclose(joint, 1.0 / 3.0)

@@ -16,18 +16,70 @@ from reproduction import FIGURES, Run
 from emplus.errors import DatasetNotFoundError
 
 # What holds in the little that a quick run does; a claim that a source makes and that does not
-# hold is as much a result as one that does.
-QUICK: dict[str, dict[str, bool]] = {
+# hold is as much a result as one that does. None: it hangs on too few runs to be foreseen.
+QUICK: dict[str, dict[str, bool | None]] = {
+    "em_demo": {"few": True, "stuck": True, "unstuck": True},
+    "old_faithful_animation": {"kinds": True, "dense": True, "rises": True, "maximum": True},
     "mixture_density": {"density": True, "posteriors": True, "modes": True},
+    "number_of_components": {
+        "number": True,
+        "singleton": True,
+        "copies": True,
+        "unbounded": True,
+        "prior": True,
+    },
+    "gradient_vs_em": {
+        "few_iterations": True,
+        "few_iterations_overlapping": False,
+        "gradient": False,
+        "accelerated": True,
+        "same_end": False,
+        "constrained": True,
+    },
+    "running_moments": {
+        "mean": True,
+        "biased": True,
+        "not_significant": True,
+        "not_significant_together": False,
+        "exact": True,
+        "offline": True,
+    },
     "split_merge_steps": {"escape": True, "candidates": True, "share": True, "cost": True},
     "split_merge_performance": {
-        "worst_train": False,
-        "worst_test": False,
-        "worst_all": True,
+        "worst_train": None,
+        "worst_test": None,
+        "worst_all": None,
         "mean": True,
-        "steps": True,
-        "local": True,
+        "steps": None,
+        "local_steps": None,
+        "local": None,
         "regularization": False,
+    },
+    "reset_heuristic": {"smem": None, "split_merge": True, "equal": None, "cheap": None},
+    "factor_analyzers_spiral": {"level": False, "better": True, "gap": None, "spread": True},
+    "image_reconstruction": {
+        "order": None,
+        "order_other": None,
+        "em_ratio": True,
+        "split_merge_ratio": False,
+        "bits": True,
+    },
+    "digits": {
+        "em_falls": None,
+        "split_merge_better": None,
+        "best": None,
+        "likelihood": True,
+        "prior": None,
+    },
+    "bernoulli_digits": {"completes": True, "completes_tied": None, "clusters": None},
+    "gaussian_artmap": {"well": True, "tracking": None, "em": None, "voters": None},
+    "neural_network": {
+        "sigmoid": True,
+        "sums": True,
+        "no_density": True,
+        "classes": True,
+        "far": True,
+        "softmax": True,
     },
 }
 
@@ -55,7 +107,9 @@ def test_a_quick_run_draws_and_judges(name: str, tmp_path: Path) -> None:
             claims = script.write(Run(quick=True), tmp_path)
     except DatasetNotFoundError as error:
         pytest.skip(str(error))
-    assert {claim.key: claim.holds for claim in claims} == QUICK[name]
+    assert [claim.key for claim in claims] == list(QUICK[name])
+    foreseen = {key: holds for key, holds in QUICK[name].items() if holds is not None}
+    assert {claim.key: claim.holds for claim in claims if claim.key in foreseen} == foreseen
     width, height = png_size(tmp_path / f"{name}.png")
     assert 900 <= width <= 2000
     assert 400 <= height <= 2600
