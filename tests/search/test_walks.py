@@ -301,7 +301,10 @@ def test_names_make_searches() -> None:
         make_search("em+rest")
 
 
-def test_the_page_names_every_search_and_its_examples_run() -> None:
+def test_the_page_names_every_search_and_its_examples_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs" / "searches.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([a-z_]+)` \|", page, re.M) == list(SEARCHES)
     for name in SEARCHES:
