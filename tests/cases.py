@@ -5,10 +5,14 @@ Adding a family, a source or a search is adding a row here; the tests then run o
 
 from __future__ import annotations
 
+import atexit
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from emplus import GaussianMixture, Mixture
 from emplus.data.base import Source
 from emplus.data.memory import ArraySource
+from emplus.data.opening import open_rows
 from emplus.engine.problem import Problem
 from emplus.errors import EmplusWarning
 from emplus.families.base import Family
@@ -47,7 +52,20 @@ class MakeSource(Protocol):
     ) -> Source: ...
 
 
-SOURCES: Mapping[str, MakeSource] = {"array": ArraySource}
+def file_source(
+    X: Array, sample_weight: Array | None = None, n_jobs: int | None = 1
+) -> ArraySource:
+    """The rows in a file that is read a block at a time."""
+    place = Path(_FILES.name) / f"{len(os.listdir(_FILES.name))}.npy"
+    np.save(place, np.ascontiguousarray(X))
+    return ArraySource(open_rows(place).rows, sample_weight, n_jobs)
+
+
+# Removed when the tests end; a finalizer that warned would be an error in a test.
+_FILES = TemporaryDirectory(prefix="emplus-tests-", ignore_cleanup_errors=True)
+atexit.register(_FILES.cleanup)
+
+SOURCES: Mapping[str, MakeSource] = {"array": ArraySource, "file": file_source}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("discrete", "missing", "mixed", "classifiers", "artmap", "optimizers", "online")
+PAGES = (
+    "discrete",
+    "missing",
+    "mixed",
+    "classifiers",
+    "artmap",
+    "optimizers",
+    "online",
+    "scaling",
+)
 
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")

@@ -1,4 +1,4 @@
-"""Rows in an array in memory, worked on by threads."""
+"""Rows in an array in memory or in a file, worked on by threads."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emplus.data.base import Array, Block, Source
 from emplus.data.distinct import distinct_rows
+from emplus.data.stored import StoredRows
 from emplus.errors import ArgumentError
 from emplus.numerics.moments import Moments
 from emplus.numerics.patterns import pattern_order
@@ -37,11 +38,11 @@ _CHUNKS = 64
 
 @final
 class ArraySource:
-    """The rows of an array, in memory.
+    """The rows of an array, or of a file that is read a block at a time.
 
     Parameters
     ----------
-    X : (n, d) ndarray, or scipy.sparse CSR array
+    X : (n, d) ndarray, scipy.sparse CSR array, or StoredRows
         Of float32, float64, bool or whole numbers; in any memory layout, never written to. Only
         where entries are missing (NaN) it is copied, in the order of what is missing, so that
         rows that miss the same columns lie together; ``order`` tells which is which.
@@ -76,9 +77,10 @@ class ArraySource:
                 raise ArgumentError(
                     f"{X.shape[0]} rows need as many {what}; there are {values.shape}."
                 )
-        self.order = _order(X)
+        stored = isinstance(X, StoredRows)
+        self.order = X.order if stored else _order(X)
         if self.order is not None:
-            X = X[self.order]
+            X = X.as_kept() if stored else X[self.order]
             sample_weight = None if sample_weight is None else sample_weight[self.order]
             labels = None if labels is None else labels[self.order]
         self._X, self._weight, self.labels = X, sample_weight, labels
@@ -169,11 +171,15 @@ class ArraySource:
         count = max(1, min(count, self.n_rows))
         if count == 1:
             return [self]
+        pieces = (
+            self._X.parts(count)
+            if isinstance(self._X, StoredRows)
+            else [(self._X[own], own) for own in (slice(i, None, count) for i in range(count))]
+        )
         found: list[Source] = []
-        for first in range(count):
-            own = slice(first, None, count)
-            labels = None if self.labels is None else self.labels[own]
-            found.append(self._with(*self.take(own), labels))
+        for X, own in pieces:
+            weight = None if self._weight is None else self._weight[own]
+            found.append(self._with(X, weight, None if self.labels is None else self.labels[own]))
         return found
 
     def distinct(self) -> ArraySource:
@@ -182,7 +188,8 @@ class ArraySource:
         Itself where that saves little, where the rows are not boolean or whole numbers, and where
         components are known.
         """
-        if self._X.dtype.kind == "f" or self.labels is not None:
+        stored = isinstance(self._X, StoredRows)
+        if self._X.dtype.kind == "f" or self.labels is not None or stored:
             return self
         found = distinct_rows(self._X)
         if found is None or len(found[0]) > _MOST_DISTINCT * self.n_rows:

@@ -9,11 +9,14 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emplus.data.memory import ArraySource
+from emplus.data.opening import is_stored, open_rows
+from emplus.data.stored import StoredRows
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
 from emplus.engine.online import LearningRate
@@ -122,6 +125,8 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
 
         With ``reset`` the table is that of a fit, and what predictions need to know of it is kept.
         """
+        if is_stored(X):
+            return self._opened(X, reset=reset)
         rows = validate_data(
             self,
             X,
@@ -131,6 +136,22 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
             ensure_min_samples=1,
         )
         check_entries(rows, self._names, self.allow_missing)
+        return rows
+
+    def _opened(self, X: Any, *, reset: bool) -> StoredRows:
+        """Rows that stay in their file; what is checked of them is checked block by block."""
+        rows, names = open_rows(X)
+        columns = None if names is None else list(names)
+        head = pd.DataFrame(np.empty((0, rows.shape[1])), columns=columns)
+        validate_data(self, head if names else head.to_numpy(), reset=reset, skip_check_array=True)
+        if rows.dtype.kind != "f":
+            rows = rows.astype(np.float64)
+        first = 0
+        for block in rows.blocks():
+            last = first + len(block)
+            numbers = np.arange(first, last) if rows.order is None else rows.order[first:last]
+            check_entries(block, self._names, self.allow_missing, numbers=numbers)
+            first = last
         return rows
 
     def _written(self, rows: Array, like: Any = None) -> Any:
@@ -157,8 +178,11 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
 
         Parameters
         ----------
-        X : (n, d) array_like
-            float32 is worked on as float32 (sums are float64), everything else as float64.
+        X : (n, d) array_like, or rows that stay where they are
+            float32 is worked on as float32 (sums are float64), everything else as float64. A file
+            by its name (``.npy``, ``.parquet``, ``.csv``), a memory map, or something that gives an
+            iterator of blocks each time it is called, need not fit in memory; see
+            `emplus.data.opening.open_rows`.
         y : None
             Ignored.
         sample_weight : (n,) array_like, optional

@@ -195,7 +195,8 @@ class BernoulliMixture(MixtureEstimator):
     def _binary(self, rows: Any) -> Any:
         """Booleans, or 0, 1 and NaN where entries are missing."""
         threshold = self._threshold(rows)
-        missing = rows.dtype.kind == "f" and bool(np.isnan(rows.sum()) and np.isnan(rows).any())
+        with np.errstate(over="ignore", invalid="ignore"):
+            missing = rows.dtype.kind == "f" and bool(np.isnan(rows.sum()) and np.isnan(rows).any())
         binary = np.empty(rows.shape, dtype=np.float64 if missing else np.bool_)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             own = slice(start, start + _ROWS_AT_ONCE)

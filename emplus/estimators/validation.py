@@ -74,11 +74,17 @@ def check_number(name: str, value: Any, *, above_zero: bool = False) -> float:
 
 
 def check_entries(
-    X: Array, names: Any | None, allow_missing: bool, could_allow: bool = True
+    X: Array,
+    names: Any | None,
+    allow_missing: bool,
+    could_allow: bool = True,
+    *,
+    numbers: NDArray[np.intp] | None = None,
 ) -> None:
     """Refuse infinity, and NaN where nothing may be missing, naming the first column and row.
 
-    ``could_allow`` is whether there is an argument that would let entries be missing.
+    ``could_allow`` is whether there is an argument that would let entries be missing; ``numbers``
+    are those of the rows in the data given, where they are some of it.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum(dtype=np.float64)):
@@ -89,6 +95,7 @@ def check_entries(
     rows, columns = np.nonzero(bad)
     row, column = int(rows[0]), int(columns[0])
     kind = "NaN" if np.isnan(X[row, column]) else "inf (infinity)"
+    row = row if numbers is None else int(numbers[row])
     more = "" if kind != "NaN" or not could_allow else "; allow_missing=True takes NaN as missing"
     raise DataError(
         f"Input X contains {kind} in {column_name(column, names)}, row {row} "
@@ -163,8 +170,9 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> Array | None
 
 def check_spread(moments: Moments, itemsize: int, names: Any | None) -> None:
     """Refuse columns whose squares would overflow or vanish."""
-    reach = moments.reach(moments.mean)
-    spread = moments.upper - moments.lower
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        reach = moments.reach(moments.mean)
+        spread = moments.upper - moments.lower
     large = ~(reach <= _LARGEST[itemsize])
     small = (spread > 0) & (spread < _SMALLEST[itemsize])
     for wrong, what in ((large, "large"), (small, "small")):
