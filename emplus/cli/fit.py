@@ -22,6 +22,7 @@ from emplus.cli.outputs import (
     write_text,
 )
 from emplus.cli.show import draw_fit, draw_images, draw_trace
+from emplus.cli.stream import STREAM, stream_table, streams
 from emplus.cli.use import as_rows
 from emplus.errors import ArgumentError
 
@@ -41,6 +42,7 @@ class _Request:
 
     model: ModelRequest
     labels_column: str | None
+    stream: bool | None
     search: str | None
     n_init: int | None
     max_passes: float | None
@@ -63,6 +65,7 @@ class _Request:
     help="Column that holds the component of each row that is known: 0, 1, ...; empty or -1 where "
     "it is not. It is no data.",
 )
+@STREAM
 @click.option(
     "--search",
     help=f"How the optimum is searched: {SEARCHES}; names joined by + each start from the result "
@@ -101,7 +104,10 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
     check_outputs(outputs, request.model.data)
     check_picture("--plot", request.plot)
     check_picture("--trace", request.trace)
-    table = request.model.read_table(request.labels_column)
+    if streams(request.model.data, request.stream):
+        table = stream_table(request.model, request.labels_column)
+    else:
+        table = request.model.read_table(request.labels_column)
     estimator = _make_estimator(request, table)
     from emplus.cli.fit_report import FitReport
 

@@ -113,14 +113,13 @@ class FitReport:
         return lines
 
     def _holes(self) -> list[tuple[str, str]]:
-        missing = self.table.missing
+        (count, rows), (n, d) = self.table.holes(), self.table.shape
         lines = []
-        if count := int(missing.sum()):
-            rows = int(missing.any(axis=1).sum())
-            lines.append(("missing", f"{count:,} of {missing.size:,} entries, in {rows:,} rows"))
+        if count:
+            lines.append(("missing", f"{count:,} of {n * d:,} entries, in {rows:,} rows"))
         if self.table.labels is not None:
             labelled = int((self.table.labels(self.estimator.n_components) >= 0).sum())
-            lines.append(("known", f"the component of {labelled:,} of {len(missing):,} rows"))
+            lines.append(("known", f"the component of {labelled:,} of {n:,} rows"))
         return lines
 
     def _standardized(self) -> str:

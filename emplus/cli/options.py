@@ -97,7 +97,8 @@ class ModelRequest:
 
         family = self.family
         if family == AUTO:
-            family = likely_family(table.data)
+            # Rows that stay in their file are not looked through for it.
+            family = "gaussian" if table.stored else likely_family(table.data)
             check_options(family, asdict(self), chosen=False)
         name, own = FACES[family]
         values = {**asdict(self), **table_kinds(asdict(self), table)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emplus.cli.outputs import IMAGE_SHAPE, check_outputs, check_picture, echo, write_text
+from emplus.cli.stream import drawn_rows
 from emplus.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -135,14 +136,17 @@ def draw_fit(estimator: Any, table: Table | None, place: str) -> None:
         return
     if table is None:
         raise ArgumentError("A model of numbers is drawn over DATA; say which, after MODEL.")
+    rows, weights = drawn_rows(table)
     with replacing(place) as temporary:
         plot_fit(
             estimator,
-            table.X,
+            rows,
             temporary,
             feature_names=list(table.names),
-            sample_weight=table.weights,
+            sample_weight=weights,
         )
+    if len(rows) < table.shape[0]:
+        echo(f"{place} shows {len(rows):,} of {table.shape[0]:,} rows.", err=True)
 
 
 def draw_images(estimator: Any, place: str, image_shape: tuple[int, int]) -> None:

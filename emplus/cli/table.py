@@ -38,9 +38,10 @@ class Table:
     ----------
     source : str
         Where they come from, in words for a report.
-    data : (n, d) ndarray or DataFrame
+    data : (n, d) ndarray or DataFrame, or StoredRows
         An array where all columns are numbers: float32 where the file holds float32, float64
-        otherwise. A data frame where some hold text or truth values. Missing values are NaN.
+        otherwise. A data frame where some hold text or truth values. Missing values are NaN. Rows
+        that stay in their file are numbers.
     names : tuple of str
         One name for each column.
     named : bool
@@ -53,7 +54,7 @@ class Table:
     """
 
     source: str
-    data: NDArray[np.floating] | pd.DataFrame
+    data: Any
     names: tuple[str, ...]
     named: bool
     weights: NDArray[np.float64] | None = None
@@ -67,7 +68,7 @@ class Table:
         return n, d
 
     @cached_property
-    def X(self) -> NDArray[np.floating]:  # noqa: N802  # the matrix of rows, as everywhere
+    def X(self) -> Any:  # noqa: N802  # the matrix of rows, as everywhere
         """The rows as numbers, truth values as 0 and 1, NaN where a value is missing.
 
         Raises
@@ -75,13 +76,24 @@ class Table:
         DataError
             If a column holds text.
         """
-        if isinstance(self.data, np.ndarray):
+        if not hasattr(self.data, "iloc"):
             return self.data
         columns = [
             as_numbers(self.data.iloc[:, j], name, self.source, self.where)
             for j, name in enumerate(self.names)
         ]
         return np.stack(columns, axis=1)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the rows stay in their file."""
+        return not isinstance(self.data, np.ndarray) and not hasattr(self.data, "iloc")
+
+    def holes(self) -> tuple[int, int]:
+        """Numbers of missing entries, and of rows that have some."""
+        blocks = self.data.blocks() if self.stored else [self.data]
+        found = [_missing(block) for block in blocks]
+        return sum(int(m.sum()) for m in found), sum(int(m.any(axis=1).sum()) for m in found)
 
     @property
     def missing(self) -> NDArray[np.bool_]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from emplus.cli.outputs import check_outputs, write_text
 from emplus.cli.spelling import spelled, whole_numbers
+from emplus.cli.stream import STREAM, blocks_for, streams
 
 if TYPE_CHECKING:
     from emplus.cli.table import Table
@@ -26,6 +27,8 @@ def as_rows(table: Table, estimator: Any) -> Any:
 
 def _accepted(table: Table, estimator: Any) -> Any:
     # An estimator says whether it takes text and missing values; the table says where they are.
+    if table.stored:
+        return table.data
     takes = estimator.__sklearn_tags__().input_tags
     data = table.data if takes.categorical or takes.string else table.X
     if not takes.allow_nan:
@@ -36,6 +39,11 @@ def _accepted(table: Table, estimator: Any) -> Any:
 def _framed(data: Any, names: Sequence[str] | None) -> Any:
     import pandas as pd
 
+    from emplus.data.opening import Opened
+    from emplus.data.stored import StoredRows
+
+    if isinstance(data, StoredRows):
+        return Opened(data, None if names is None else tuple(names))
     if isinstance(data, pd.DataFrame):
         return data.set_axis(range(data.shape[1]) if names is None else list(names), axis=1)
     return data if names is None else pd.DataFrame(data, columns=list(names))
@@ -89,24 +97,47 @@ def rows_for(estimator: Any, table: Table) -> Any:
 @click.argument("data")
 @click.option("--proba", is_flag=True, help="Probabilities of all components, not labels.")
 @_COLUMNS
+@STREAM
 @_OUTPUT
-def predict(model: str, data: str, proba: bool, columns: str | None, output: str | None) -> None:
+def predict(
+    model: str,
+    data: str,
+    proba: bool,
+    columns: str | None,
+    stream: bool | None,
+    output: str | None,
+) -> None:
     """Assign each row of DATA to a component of MODEL, or to a class of a classifier, as CSV."""
     check_outputs({"--output": output}, data)
     check_outputs({"--output": output}, model)
     estimator = load_model(model, classifiers=True)
+    if streams(data, stream):
+        blocks = blocks_for(estimator, data, columns)
+        write_text(output, lambda file: _write_blocks(estimator, blocks, proba, file))
+        return
     rows = rows_for(estimator, model_table(estimator, data, columns))
+    _write_frame(_predicted(estimator, rows, proba), output)
+
+
+def _predicted(estimator: Any, rows: Any, proba: bool) -> Any:
     import pandas as pd
 
-    if proba:
-        values = estimator.predict_proba(rows)
-        classes = getattr(estimator, "classes_", None)
-        names = [f"component_{j}" for j in range(values.shape[1])]
-        names = names if classes is None else [str(label) for label in classes.tolist()]
-        frame = pd.DataFrame(values, columns=names)
-    else:
-        frame = pd.DataFrame({"label": estimator.predict(rows)})
-    _write_frame(frame, output)
+    if not proba:
+        return pd.DataFrame({"label": estimator.predict(rows)})
+    values = estimator.predict_proba(rows)
+    classes = getattr(estimator, "classes_", None)
+    names = [f"component_{j}" for j in range(values.shape[1])]
+    names = names if classes is None else [str(label) for label in classes.tolist()]
+    return pd.DataFrame(values, columns=names)
+
+
+def _write_blocks(estimator: Any, blocks: Iterator[Any], proba: bool, file: TextIO) -> None:
+    """Predictions block by block; what is written is never held as a whole."""
+    first = True
+    for rows in blocks:
+        frame = _predicted(estimator, rows, proba)
+        frame.to_csv(file, index=False, header=first, lineterminator="\n")
+        first = False
 
 
 @click.command()

@@ -14,7 +14,7 @@ from emplus.data.spill import in_order, spilled
 from emplus.data.stored import StoredRows
 from emplus.errors import DataError
 
-__all__ = ["Opened", "is_stored", "open_rows"]
+__all__ = ["Opened", "blocks_of", "is_stored", "open_rows"]
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _PARQUET = (".parquet", ".pq")
@@ -36,7 +36,7 @@ def is_stored(X: Any) -> bool:
     if isinstance(X, np.memmap):
         whole = X.ndim == 2 and X.flags.c_contiguous and 0 not in X.shape
         return bool(whole and X.filename is not None and X.mode != "c")
-    if isinstance(X, str | os.PathLike | StoredRows):
+    if isinstance(X, str | os.PathLike | StoredRows | Opened):
         return True
     return callable(X) and not hasattr(X, "__array__")
 
@@ -62,25 +62,51 @@ def open_rows(X: Any) -> Opened:
     OSError
         If it cannot be read, or the temporary file not be written.
     """
+    if isinstance(X, Opened):
+        return X
     if isinstance(X, StoredRows):
         return Opened(X, None)
     if isinstance(X, np.memmap):
         return Opened(in_order(_mapped(X)), None)
     if callable(X):
         return _from_blocks(X, "The factory of blocks")
+    path = _file(X)
+    if path.suffix.lower() == ".npy":
+        return Opened(in_order(_npy(path)), None)
+    return _from_blocks(lambda: _tables(path), repr(str(path)))
+
+
+def blocks_of(X: str | os.PathLike[str]) -> Iterator[tuple[tuple[str, ...] | None, Any]]:
+    """The rows of a file as blocks of numbers in its own order, each with the columns' names.
+
+    Nothing is written, and nothing kept; for what needs the rows once. Errors are those of
+    `open_rows`.
+    """
+    path = _file(X)
+    if path.suffix.lower() == ".npy":
+        for block in _npy(path).blocks():
+            yield None, block if block.dtype.kind == "f" else block.astype(np.float64)
+        return
+    for table in _tables(path):
+        yield tuple(map(str, table.columns)), _numbers(table, repr(str(path)))
+
+
+def _file(X: str | os.PathLike[str]) -> Path:
     path = Path(os.fspath(X))
     if not path.is_file():
         raise DataError(f"There is no file {str(path)!r}.")
+    if path.suffix.lower() not in (".npy", *_PARQUET, *_TEXT):
+        raise DataError(
+            f"{str(path)!r} is none of the files that are read block by block: .npy, .parquet, "
+            ".csv."
+        )
+    return path
+
+
+def _tables(path: Path) -> Iterator[Any]:
+    """Data frames of some of the rows, one after the other."""
     suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return Opened(in_order(_npy(path)), None)
-    if suffix in _PARQUET:
-        return _from_blocks(lambda: _parquet(path), repr(str(path)))
-    if suffix in _TEXT:
-        return _from_blocks(lambda: _text(path, _TEXT[suffix]), repr(str(path)))
-    raise DataError(
-        f"{str(path)!r} is none of the files that are read block by block: .npy, .parquet, .csv."
-    )
+    return _parquet(path) if suffix in _PARQUET else _text(path, _TEXT[suffix])
 
 
 def _npy(path: Path) -> StoredRows:
