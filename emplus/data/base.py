@@ -62,6 +62,10 @@ class Source(Protocol):
         """
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the rows are in this process's memory."""
+
+    @property
     def total_weight(self) -> float:
         """Sum of the row weights; the number of rows where there are none."""
 

@@ -98,6 +98,11 @@ class ArraySource:
         return int(self._X.shape[1])
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the rows are an array."""
+        return not isinstance(self._X, StoredRows)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """What is worked in: float32 for rows of float32, float64 for all others."""
         dtype: np.dtype[Any] = self._X.dtype

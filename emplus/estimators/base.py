@@ -9,14 +9,14 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from emplus.data.base import Source
+from emplus.data.cluster import is_dask
 from emplus.data.memory import ArraySource
-from emplus.data.opening import is_stored, open_rows
-from emplus.data.stored import StoredRows
+from emplus.data.opening import is_stored
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.observers import Observer, Printer
 from emplus.engine.online import LearningRate
@@ -25,6 +25,7 @@ from emplus.engine.problem import Problem
 from emplus.engine.registry import make_rule
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataError
+from emplus.estimators.far_rows import clustered_rows, opened_rows
 from emplus.estimators.measures import Measures
 from emplus.estimators.streaming import Streaming
 from emplus.estimators.telling import warn_of_columns, warn_of_fit, warn_of_rows
@@ -39,6 +40,7 @@ from emplus.estimators.validation import (
     given_array,
     make_rng,
     spread_fits,
+    squarable,
     unless_refused,
 )
 from emplus.families.base import Family, counts_only
@@ -126,7 +128,7 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         With ``reset`` the table is that of a fit, and what predictions need to know of it is kept.
         """
         if is_stored(X):
-            return self._opened(X, reset=reset)
+            return opened_rows(self, X, self.allow_missing, reset=reset)
         rows = validate_data(
             self,
             X,
@@ -135,23 +137,8 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
             ensure_all_finite=False,
             ensure_min_samples=1,
         )
+        rows = rows.astype(rows.dtype.newbyteorder("="), copy=False)  # as data frames may hold
         check_entries(rows, self._names, self.allow_missing)
-        return rows
-
-    def _opened(self, X: Any, *, reset: bool) -> StoredRows:
-        """Rows that stay in their file; what is checked of them is checked block by block."""
-        rows, names = open_rows(X)
-        columns = None if names is None else list(names)
-        head = pd.DataFrame(np.empty((0, rows.shape[1])), columns=columns)
-        validate_data(self, head if names else head.to_numpy(), reset=reset, skip_check_array=True)
-        if rows.dtype.kind != "f":
-            rows = rows.astype(np.float64)
-        first = 0
-        for block in rows.blocks():
-            last = first + len(block)
-            numbers = np.arange(first, last) if rows.order is None else rows.order[first:last]
-            check_entries(block, self._names, self.allow_missing, numbers=numbers)
-            first = last
         return rows
 
     def _written(self, rows: Array, like: Any = None) -> Any:
@@ -182,7 +169,7 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
             float32 is worked on as float32 (sums are float64), everything else as float64. A file
             by its name (``.npy``, ``.parquet``, ``.csv``), a memory map, or something that gives an
             iterator of blocks each time it is called, need not fit in memory; see
-            `emplus.data.opening.open_rows`.
+            `emplus.data.opening.open_rows`. A Dask array or data frame stays on its cluster.
         y : None
             Ignored.
         sample_weight : (n,) array_like, optional
@@ -254,7 +241,10 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
 
     def _source(
         self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, k: int
-    ) -> ArraySource:
+    ) -> Source:
+        if is_dask(X):
+            self._check_far()
+            return clustered_rows(self, X, sample_weight, labels, self.allow_missing)
         rows, weight, known = self._weighed(X, sample_weight, labels, reset=True)
         if rows.shape[0] < k:
             counted = "" if sample_weight is None else " with a weight above 0"
@@ -269,6 +259,13 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
             source = ArraySource(rows.astype(np.float64), weight, self.n_jobs, known)
         check_spread(moments, 8, self._names)
         return source
+
+    def _check_far(self) -> None:
+        if type(self)._read is not MixtureEstimator._read:
+            raise DataError(
+                f"{type(self).__name__} takes rows in memory; Dask collections are for "
+                "GaussianMixture and FactorAnalyzerMixture."
+            )
 
     def _kept(self, X: Any, rows: Any, kept: NDArray[np.bool_]) -> Any:
         """Some of the rows that were read from a table, as if the others had not been there."""
@@ -383,6 +380,12 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         tags.input_tags.allow_nan = bool(self.allow_missing)
         return tags
 
-    def _rows(self, X: Any) -> ArraySource:
+    def _rows(self, X: Any) -> Source:
         check_is_fitted(self)
-        return ArraySource(self._read(X, reset=False), n_jobs=self.n_jobs)
+        if is_dask(X):
+            self._check_far()
+            return clustered_rows(self, X, None, None, self.allow_missing, reset=False)
+        rows = self._read(X, reset=False)
+        if isinstance(rows, np.ndarray) and rows.dtype == np.float32:
+            rows = squarable(rows, self._names)  # as in the fit
+        return ArraySource(rows, n_jobs=self.n_jobs)

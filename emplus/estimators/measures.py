@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from emplus.data.memory import ArraySource
+from emplus.data.base import Source
 from emplus.estimators.validation import check_positive_int, check_sample_weight, make_rng
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_normalize
@@ -26,7 +26,7 @@ class Measures(ABC):
     mixture_: Mixture
 
     @abstractmethod
-    def _rows(self, X: Any) -> ArraySource:
+    def _rows(self, X: Any) -> Source:
         """The rows of a table, once the estimator is known to be fitted."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from emplus.data.memory import ArraySource
+from emplus.data.base import Source
 from emplus.engine.outcome import Outcome
 from emplus.errors import DataWarning, FitWarning, say
 from emplus.estimators.validation import column_name
@@ -17,7 +17,7 @@ from emplus.search.fit import Fit
 __all__ = ["warn_of_columns", "warn_of_fit", "warn_of_rows"]
 
 
-def warn_of_rows(source: ArraySource) -> None:
+def warn_of_rows(source: Source) -> None:
     """Warn of rows in which nothing is there."""
     if source.order is None:
         return

@@ -20,6 +20,7 @@ __all__ = [
     "check_labels",
     "check_number",
     "check_positive_int",
+    "check_range",
     "check_sample_weight",
     "check_spread",
     "column_name",
@@ -111,6 +112,20 @@ def check_columns(moments: Moments, names: Any | None) -> None:
         listed = ", ".join(column_name(int(c), names) for c in empty[:5])
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise DataError(f"Every value is missing in {listed}{more}; leave it out.")
+
+
+def check_range(moments: Moments, names: Any | None, allow_missing: bool) -> None:
+    """Refuse infinity, and missing entries where there may be none, naming the first column."""
+    infinite = np.isinf(moments.lower) | np.isinf(moments.upper)
+    if infinite.any():
+        column = column_name(int(infinite.argmax()), names)
+        raise DataError(f"Input X contains inf (infinity) in {column}; remove these rows first.")
+    if moments.missing and not allow_missing:
+        column = column_name(int((moments.present < moments.weight).argmax()), names)
+        raise DataError(
+            f"Input X contains NaN in {column}; remove or fill these rows first; "
+            "allow_missing=True takes NaN as missing."
+        )
 
 
 def check_labels(labels: Any, n: int, k: int) -> NDArray[np.intp] | None:

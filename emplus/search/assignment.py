@@ -51,6 +51,9 @@ class Sample:
         if source.n_rows > most:
             chosen = np.sort(rng.choice(source.n_rows, size=most, replace=False))
             self.source = source.subset(chosen)
+        elif not source.in_memory:
+            # Cells fetch rows again and again, and write down what they find beside them.
+            self.source = source.subset(np.arange(source.n_rows))
         # Gains are told on the scale of all rows.
         self.scale = source.total_weight / self.source.total_weight
         X, weight = self.source.take(slice(None))
