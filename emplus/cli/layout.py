@@ -135,7 +135,7 @@ def shortened(name: str) -> str:
 
 def _cells(means: NDArray[np.floating], deviations: NDArray[np.floating]) -> list[str]:
     """Means and deviations of a column, all with the same decimals."""
-    positive = deviations[deviations > 0]
+    positive = deviations[(deviations > 0) & np.isfinite(deviations)]
     largest = float(np.abs(means).max(initial=0.0))
     decimals = 3
     if len(positive):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from emplus.cli.arrays import load_archive, load_numpy
 from emplus.cli.cells import MISSING, Columns
 from emplus.errors import DataError, DataWarning
 
@@ -36,9 +37,9 @@ def parse_path(place: str, start: bytes, suffix: str) -> Columns:
     if suffix == ".safetensors" or (start[8:9] == b"{" and start[4:8] == bytes(4)):
         raise DataError(f"{source} is a saved model, not data; give the data's own file.")
     if start.startswith(_NPY):
-        return _from_array(source, _load_numpy(place, source))
+        return _from_array(source, load_numpy(place, source))
     if start.startswith(_ZIP):
-        return _from_array(source, _load_archive(place, source))
+        return _from_array(source, load_archive(place, source))
     if start.startswith(_PARQUET):
         return _load_parquet(place, source)
     if suffix in _BINARY and start:
@@ -218,35 +219,6 @@ def _without_row_names(parsed: Columns) -> Columns:
     )
 
 
-def _load_numpy(place: str, source: str) -> Any:
-    try:
-        # Opened here, because numpy leaves a damaged file open.
-        with open(place, "rb") as file:
-            return np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
-        if "allow_pickle" in str(error):
-            raise DataError(f"{source} holds Python objects, not numbers.") from None
-        raise DataError(f"{source} is a damaged NPY file: {str(error).rstrip('.')}.") from None
-
-
-def _load_archive(place: str, source: str) -> Any:
-    import zipfile
-    import zlib
-
-    try:
-        with open(place, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            if "X" not in archive.files:
-                held = ", ".join(archive.files[:8]) or "nothing"
-                raise DataError(f"{source} has no array X; it holds {held}.")
-            return archive["X"]
-    except DataError:
-        raise
-    except (ValueError, EOFError, SyntaxError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error):
-            raise DataError(f"{source} holds Python objects, not numbers.") from None
-        raise DataError(f"{source} is a damaged NPZ file: {str(error).rstrip('.')}.") from None
-
-
 def _from_array(source: str, array: Any) -> Columns:
     X = np.asarray(array)
     if X.ndim == 1:
@@ -267,7 +239,7 @@ def _load_parquet(place: str, source: str) -> Columns:
 
     try:
         frame = pd.read_parquet(place, engine="pyarrow")
-    except (ArrowException, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+    except (ArrowException, ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(f"{source} is a damaged Parquet file: {reason}.") from None
     return Columns(source, tuple(str(name) for name in frame.columns), frame, named=True)

@@ -79,11 +79,14 @@ def _refuse_complex(label: str) -> NoReturn:
 
 
 def densified(series: pd.Series[Any]) -> pd.Series[Any]:
-    """The column with every value written out, where pandas holds it as sparse."""
+    """The column with every value written out, in this machine's byte order."""
     import pandas as pd
 
     if isinstance(series.dtype, pd.SparseDtype):
         return series.astype(series.dtype.subtype)
+    # pandas sorts and counts no others.
+    if isinstance(series.dtype, np.dtype) and not series.dtype.isnative:
+        return series.astype(series.dtype.newbyteorder("="))
     return series
 
 

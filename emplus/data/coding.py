@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.data.cells import shown
+from emplus.data.cells import densified, shown
 from emplus.data.choices import Chosen, given_kinds, label_of
 from emplus.data.coding_json import column_from_json, column_to_json, malformed
 from emplus.data.columns import KINDS, Column, Unseen, encoded, inferred
@@ -125,7 +125,7 @@ class Coding:
             label_of(j, column.name)
             for j, column in enumerate(self.columns)
             if len(column.categories) == 1
-            or (column.kind == "binary" and frame.iloc[:, j].nunique() == 1)
+            or (column.kind == "binary" and densified(frame.iloc[:, j]).nunique() == 1)
         ]
         if alone:
             one = len(alone) == 1
@@ -235,7 +235,9 @@ class Coding:
         with malformed():
             array = content["array"]
             array = None if array is None else np.dtype(str(array)).str
-            return cls(tuple(column_from_json(held) for held in content["columns"]), array)
+            coding = cls(tuple(column_from_json(held) for held in content["columns"]), array)
+            coding.decode(np.zeros((1, len(coding.columns))))  # whether the types hold the values
+            return coding
 
 
 def _listed(parts: list[str], most: int = 5) -> str:

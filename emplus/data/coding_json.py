@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from emplus.data.columns import KINDS, Column, Vocabulary
 from emplus.errors import ModelFileError
 
@@ -47,14 +49,24 @@ def column_from_json(content: Any) -> Column:
     vocabulary = None
     if held is not None:
         values = _values_from_json(held)
-        vocabulary = Vocabulary(values, str(held["dtype"]), bool(held["ordered"]))
+        vocabulary = Vocabulary(values, _checked_type(held["dtype"]), bool(held["ordered"]))
     categories = _values_from_json(content["categories"])
     if (kind == "continuous") != (not categories):
         raise ValueError(f"a {kind} column has {len(categories)} categories")
     if vocabulary is not None and not set(categories) <= set(vocabulary.categories):
         raise ValueError("a category is not among those that are declared")
-    dtype = str(content["dtype"])
+    dtype = _checked_type(content["dtype"])
     return Column(None if name is None else str(name), kind, categories, dtype, vocabulary)
+
+
+def _checked_type(name: Any) -> str:
+    """The name of a type of values; not of one that says how long they are."""
+    import pandas as pd
+
+    dtype = pd.api.types.pandas_dtype(str(name))
+    if isinstance(dtype, np.dtype) and dtype.kind not in "fiubO":
+        raise ValueError(f"no column holds values of type {str(name)[:40]!r}")
+    return str(name)
 
 
 def _values_to_json(values: tuple[Any, ...]) -> dict[str, Any]:

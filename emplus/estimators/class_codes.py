@@ -155,9 +155,10 @@ def classes_from_json(content: Any) -> NDArray[Any]:
         return np.array(values, dtype=object if content["dtype"] == "|O" else None)
     try:
         dtype = np.dtype(str(content["dtype"]))
-        classes = np.array(values, dtype=dtype)
+        # Text has a length of its own in its type, which a file may claim to be anything.
+        classes = np.array(values, dtype=dtype) if dtype.kind in "biuf" else None
     except (TypeError, OverflowError):
-        raise ValueError("its classes are not of the type that it says") from None
-    if dtype.kind not in "biuf" or classes.tolist() != values:
+        classes = None
+    if classes is None or classes.tolist() != values:
         raise ValueError("its classes are not of the type that it says")
     return classes

@@ -266,7 +266,8 @@ class Categorical:
 
     def unpack(self, arrays: Mapping[str, Array]) -> Probabilities:
         """Parameters from ``probabilities`` (k, t); ValueError says what does not fit."""
-        found = unpacked(arrays, len(self.groups))
+        # The sum before anything as long as the levels say is made.
+        found = unpacked(arrays, sum(self.levels))
         totals = np.add.reduceat(found.probabilities, self.offsets, axis=1)
         if not np.allclose(totals, 1.0, rtol=0.0, atol=1e-6):
             raise ValueError("the 'probabilities' of a column do not sum to 1")

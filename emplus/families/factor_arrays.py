@@ -44,7 +44,11 @@ def unpacked(
         raise ValueError("a value in 'noise_variance' is not positive")
     if common:
         space = CommonFactors(*(found[name] for name in _COMMON_ARRAYS[:4]))
-        return common_parameters(space, noise, structure, turned=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            parameters = common_parameters(space, noise, structure, turned=False)
+        if not (np.isfinite(parameters.means).all() and np.isfinite(parameters.loadings).all()):
+            raise ValueError("the means or loadings of a component are not finite")
+        return parameters
     return FactorParameters(found["means"], found["loadings"], noise, structure)
 
 

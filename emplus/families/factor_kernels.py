@@ -52,7 +52,8 @@ def make_factor_kernel(
     for reference in (np.zeros(len(moments.mean)), moments.mean.astype(dtype).astype(np.float64)):
         reach = moments.reach(reference)
         offsets = np.abs(parameters.means_from(reference))
-        size = float((precisions * (reach + offsets) ** 2).sum(axis=1).max())
+        with np.errstate(over="ignore"):  # infinity is too much as well
+            size = float((precisions * (reach + offsets) ** 2).sum(axis=1).max())
         if eps * size <= allowed:
             return ExpandedFactors(parameters, log_weights, reference, dtype, eps * size)
     return CentredFactors(parameters, log_weights, dtype, moments.reach(moments.mean))

@@ -70,7 +70,8 @@ def constructed(described: Any, depth: int = 0) -> Any:
 
     _check_inner({"estimator": described}, "estimator", "class", "params")
     nested = described.get("nested", {})
-    if not isinstance(nested, dict) or (nested and depth):
+    omitted = described.get("omitted", [])
+    if not isinstance(nested, dict) or (nested and depth) or not isinstance(omitted, list):
         raise FlawError("its estimator is not described")
     inner = {name: constructed(value, depth + 1) for name, value in nested.items()}
     try:

@@ -86,14 +86,17 @@ class Moments:
             return cls._of_sparse(X, ones, total)
         lower, upper = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
         if np.isnan(lower).any():
-            return replace(cls._of_incomplete(X, ones, full), counts=counts)
-        # A first row as the origin keeps sums of far-away data from cancelling.
-        centred = np.subtract(X, X[0], dtype=np.float64)
-        shift = ones @ centred / total
-        centred -= shift
-        # The product of one array with itself is what BLAS halves (syrk), and exactly symmetric.
-        scaled = centred if weight is None else centred * np.sqrt(ones)[:, None]
-        scatter = scaled.T @ scaled if full else np.einsum("ij,ij->j", scaled, scaled)
+            with np.errstate(over="ignore", invalid="ignore"):
+                return replace(cls._of_incomplete(X, ones, full), counts=counts)
+        # What is too large to square is refused by whoever asks, from the range.
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A first row as the origin keeps sums of far-away data from cancelling.
+            centred = np.subtract(X, X[0], dtype=np.float64)
+            shift = ones @ centred / total
+            centred -= shift
+            # One array times itself is what BLAS halves (syrk), and exactly symmetric.
+            scaled = centred if weight is None else centred * np.sqrt(ones)[:, None]
+            scatter = scaled.T @ scaled if full else np.einsum("ij,ij->j", scaled, scaled)
         return cls(total, X[0] + shift, scatter, lower, upper, counts=counts)
 
     @classmethod
