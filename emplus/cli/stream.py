@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from emplus.errors import ArgumentError, UnknownNameError
 
@@ -82,6 +81,8 @@ def stream_table(request: ModelRequest, labels_column: str | None) -> Table:
         raise ArgumentError("--standardize needs the rows in memory; scale the columns beforehand.")
     from functools import partial
 
+    import numpy as np
+
     from emplus.cli.beside import labels_of, weights_of
     from emplus.cli.cells import Columns
     from emplus.cli.table import Table, split_names
@@ -116,6 +117,8 @@ def stream_table(request: ModelRequest, labels_column: str | None) -> Table:
 
 def _column(rows: StoredRows, place: int) -> Any:
     """One column in the order of the data given."""
+    import numpy as np
+
     kept = np.concatenate([block[:, 0] for block in rows[:, np.array([place])].blocks()])
     if rows.order is None:
         return kept
@@ -126,9 +129,11 @@ def _column(rows: StoredRows, place: int) -> Any:
 
 def drawn_rows(table: Table) -> tuple[Any, Any]:
     """Rows for a picture and their weights: of a file some thousands, from all over it."""
-    n = table.shape[0]
-    if isinstance(table.data, np.ndarray) or hasattr(table.data, "iloc"):
+    if not table.stored:
         return table.X, table.weights
+    import numpy as np
+
+    n = table.shape[0]
     some = np.unique(np.linspace(0, n - 1, min(n, _DRAWN)).astype(np.intp))
     given = some if table.data.order is None else table.data.order[some]
     return table.data[some], None if table.weights is None else table.weights[given]
