@@ -38,7 +38,7 @@ def test_without_a_cluster_it_says_what_to_do() -> None:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    options: Any = {"processes": False, "n_workers": 1, "dashboard_address": None}
+    options: Any = {"processes": False, "n_workers": 1, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(threads_per_worker=2, **options) as cluster, Client(cluster) as found:
         yield found
 
