@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from emplus.estimators.gaussian_mixture import GaussianMixture
     from emplus.estimators.mixed_mixture import MixedMixture
     from emplus.estimators.mixture_classifier import MixtureClassifier
-    from emplus.io import load
+    from emplus.io import Checkpoint, load
     from emplus.mixture import Mixture
     from emplus.selection import Selection, bootstrap_test, select
 
 __all__ = [
     "BernoulliMixture",
     "CategoricalMixture",
+    "Checkpoint",
     "FactorAnalyzerMixture",
     "GaussianARTMAP",
     "GaussianMixture",
@@ -46,6 +47,7 @@ __all__ = [
 _HOMES = {
     "BernoulliMixture": "emplus.estimators.bernoulli_mixture",
     "CategoricalMixture": "emplus.estimators.categorical_mixture",
+    "Checkpoint": "emplus.io.checkpoints",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
     "GaussianARTMAP": "emplus.estimators.gaussian_artmap",
     "GaussianMixture": "emplus.estimators.gaussian_mixture",

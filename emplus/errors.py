@@ -8,6 +8,7 @@
     ├── DataError (ValueError)           the rows cannot be fitted or scored
     │   └── DatasetNotFoundError         a named data set is not on this machine
     ├── ModelFileError (ValueError)      a file is not a model this version can read
+    ├── CheckpointError (ValueError)     a checkpoint is not one that this fit can go on from
     └── FitError (RuntimeError)          every start failed; says how each one ended
 
     EmplusWarning (UserWarning)
@@ -24,9 +25,11 @@ import difflib
 import sys
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "ArgumentError",
+    "CheckpointError",
     "DataError",
     "DataWarning",
     "DatasetNotFoundError",
@@ -73,6 +76,14 @@ class UnknownNameError(ArgumentError):
         shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
         super().__init__(f"Unknown {kind} {name!r}{hint} Known: {shown}.")
 
+    def __reduce__(self) -> Any:
+        # By its message, which is not what __init__ takes: errors cross the borders of processes.
+        return _with_message, (type(self), *self.args), vars(self)
+
+
+def _with_message(kind: type[UnknownNameError], message: str) -> UnknownNameError:
+    return kind.__new__(kind, message)
+
 
 class DataError(EmplusError, ValueError):
     """The rows cannot be fitted or scored."""
@@ -84,6 +95,10 @@ class DatasetNotFoundError(DataError):
 
 class ModelFileError(EmplusError, ValueError):
     """A file is not a model that this version of emplus can read."""
+
+
+class CheckpointError(EmplusError, ValueError):
+    """A checkpoint is not one that this fit can go on from, or cannot be written."""
 
 
 class FitError(EmplusError, RuntimeError):

@@ -132,8 +132,17 @@ class Mixture:
         return self.family.n_free_parameters(k, self.n_features) + k - 1
 
     def log_joint(self, X: ArrayLike) -> Array:
-        """Joint log densities log w_j + log p(x_i | j), (n, k)."""
-        rows = self._rows(X)
+        """Joint log densities log w_j + log p(x_i | j), (n, k).
+
+        -inf where a row lies so far away that the square of its distance is no number any more.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            joint = self._log_joint(self._rows(X))
+            if not joint.sum() < np.inf:
+                joint[~(joint < np.inf)] = -np.inf
+        return joint
+
+    def _log_joint(self, rows: Any) -> Array:
         n = rows.shape[0]
         joint = np.empty((self.n_components, n)).T
         dtype = rows.dtype if rows.dtype.kind == "f" else np.dtype(np.float64)

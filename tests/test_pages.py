@@ -17,6 +17,7 @@ PAGES = (
     "optimizers",
     "online",
     "scaling",
+    "checkpoints",
 )
 
 BLOCKS = [

@@ -37,7 +37,8 @@ class Scaling:
     def apply(self, X: Array) -> Array:
         """The rows in these units."""
         rows = X - self.shift
-        rows /= self.unit
+        with np.errstate(over="ignore"):  # clipped below
+            rows /= self.unit
         return np.clip(rows, -_FARTHEST, _FARTHEST, out=rows)
 
     def means(self, means: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,17 @@ from emplus.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING", "Columns", "as_numbers", "numbers", "refuse_text", "refuse_value", "values"]
+__all__ = [
+    "MISSING",
+    "Columns",
+    "TextCounts",
+    "as_numbers",
+    "numbers",
+    "refuse_text",
+    "refuse_value",
+    "stripped",
+    "values",
+]
 
 # What files write where a value is missing: as pandas has it, and the question mark.
 MISSING = (
@@ -239,10 +249,11 @@ def _typed(parsed: Columns, name: str, column: pd.Series[Any], taken: bool) -> p
         )
     if held == "boolean":
         return column.astype("boolean")
-    return _text_or_numbers(parsed, name, _stripped(column) if held == "string" else column, taken)
+    return _text_or_numbers(parsed, name, stripped(column) if held == "string" else column, taken)
 
 
-def _stripped(column: pd.Series[Any]) -> pd.Series[Any]:
+def stripped(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Text without spaces around it, and missing where it says so."""
     import pandas as pd
 
     # The parser takes spaces off the front only, and knows missing values by the whole cell.
@@ -258,25 +269,80 @@ def _text_or_numbers(
     import pandas as pd
 
     # Numbers too long for an integer, say, come as text although they are numbers.
-    found, text = _parsed_text(column)
-    if not text.any():
-        return pd.Series(found, column.index)
-    filled = int(column.notna().sum())
-    if not taken and filled >= _FEWEST and filled - text.sum() > _NEARLY_ALL * filled:
-        row = int(text.argmax())
-        advice = (
-            f"correct it, choose other columns with --columns, or take the column as it is with "
-            f"--categorical {name!r}"
-        )
-        refuse_text(name, parsed.source, parsed.where(row), str(column.iloc[row]), advice)
-    if not taken and _are_dates(column):
-        row = int(column.notna().to_numpy().argmax())
-        raise DataError(
-            f"Column {name!r} of {parsed.source} holds dates: {str(column.iloc[row])!r} in "
-            f"{parsed.where(row)}. Turn them into numbers, such as days since the first, or choose "
-            "other columns with --columns."
-        )
+    counts = TextCounts.of(column)
+    if not counts.text:
+        return pd.Series(_parsed_text(column)[0], column.index)
+    if not taken:
+        counts.check(name, parsed.source, parsed.where)
     return column
+
+
+class TextCounts(NamedTuple):
+    """Cells of a column of text: how many are there, how many are no numbers, and the first ones.
+
+    ``row`` and ``cell`` are of the first that is no number, ``first_row`` and ``first_cell`` of
+    the first that is there; ``dates`` is whether all that are there are dates.
+    """
+
+    filled: int = 0
+    text: int = 0
+    row: int = -1
+    cell: str = ""
+    first_row: int = -1
+    first_cell: str = ""
+    dates: bool = True
+
+    @classmethod
+    def of(cls, column: pd.Series[Any], first: int = 0) -> TextCounts:
+        """Those of a column, or of a block of one that begins with row ``first``."""
+        _, text = _parsed_text(column)
+        there = column.notna().to_numpy()
+        if not there.any():
+            return cls()
+        row, begin = int(text.argmax()) if text.any() else -1, int(there.argmax())
+        return cls(
+            int(there.sum()),
+            int(text.sum()),
+            first + row if row >= 0 else -1,
+            str(column.iloc[row]) if row >= 0 else "",
+            first + begin,
+            str(column.iloc[begin]),
+            _are_dates(column),
+        )
+
+    def joined(self, more: TextCounts) -> TextCounts:
+        """Those of this block and of one after it."""
+        odd, begin = (self if self.text else more), (self if self.filled else more)
+        return TextCounts(
+            self.filled + more.filled,
+            self.text + more.text,
+            odd.row,
+            odd.cell,
+            begin.first_row,
+            begin.first_cell,
+            self.dates and more.dates,
+        )
+
+    def check(self, name: str, source: str, where: Callable[[int], str]) -> None:
+        """Refuse a column of which nearly all cells are numbers, or all are dates.
+
+        Raises
+        ------
+        DataError
+            With the first row that is neither.
+        """
+        if self.filled >= _FEWEST and self.filled - self.text > _NEARLY_ALL * self.filled:
+            advice = (
+                "correct it, choose other columns with --columns, or take the column as it is with "
+                f"--categorical {name!r}"
+            )
+            refuse_text(name, source, where(self.row), self.cell, advice)
+        if self.dates:
+            raise DataError(
+                f"Column {name!r} of {source} holds dates: {self.first_cell!r} in "
+                f"{where(self.first_row)}. Turn them into numbers, such as days since the first, "
+                "or choose other columns with --columns."
+            )
 
 
 def _are_dates(column: pd.Series[Any]) -> bool:

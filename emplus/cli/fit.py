@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli.checkpoint import CheckpointRequest, checkpoint_options, stoppable
+from emplus.cli.cluster import ClusterRequest, cluster_options, cluster_table
 from emplus.cli.failures import attempt, warn
 from emplus.cli.options import SEARCHES, ModelRequest, model_options
 from emplus.cli.outputs import (
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 _FAILED = 2
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class _Request:
     """What the command line asks for. None means the estimator's own default."""
 
     model: ModelRequest
+    cluster: ClusterRequest
+    checkpoint: CheckpointRequest
     labels_column: str | None
     stream: bool | None
     search: str | None
@@ -66,6 +70,7 @@ class _Request:
     "it is not. It is no data.",
 )
 @STREAM
+@cluster_options
 @click.option(
     "--search",
     help=f"How the optimum is searched: {SEARCHES}; names joined by + each start from the result "
@@ -82,6 +87,7 @@ class _Request:
     show_default=True,
     help="Another seed, other starts.",
 )
+@checkpoint_options
 @click.option("--plot", metavar="PNG", help="Draw the fit (.png, .svg or .pdf).")
 @IMAGE_SHAPE
 @click.option("--trace", metavar="PNG", help="Draw the objective at each pass, and the moves.")
@@ -94,8 +100,10 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
 
     Control-C ends the fit early; the best model so far is reported and saved.
     """
-    request = _Request(ModelRequest.take(options), **options)
+    cluster, checkpoint = ClusterRequest.take(options), CheckpointRequest.take(options)
+    request = _Request(ModelRequest.take(options), cluster, checkpoint, **options)
     outputs = {
+        "--checkpoint": checkpoint.path,
         "--output": request.output,
         "--plot": request.plot,
         "--trace": request.trace,
@@ -104,20 +112,32 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
     check_outputs(outputs, request.model.data)
     check_picture("--plot", request.plot)
     check_picture("--trace", request.trace)
-    if streams(request.model.data, request.stream):
-        table = stream_table(request.model, request.labels_column)
-    else:
-        table = request.model.read_table(request.labels_column)
-    estimator = _make_estimator(request, table)
-    from emplus.cli.fit_report import FitReport
+    with stoppable() as stop, _opened(request) as table:
+        estimator = _make_estimator(request, table)
+        from emplus.cli.fit_report import FitReport
 
-    _check_images(request, table)
-    fitted = _fit(estimator, table, request)
-    standardized = estimator.mixture_.family if request.model.standardize else None
-    if not _deliver(request, FitReport(table, fitted, standardized, _limits(request))):
+        _check_images(request, table)
+        fitted = _fit(estimator, table, request)
+        standardized = estimator.mixture_.family if request.model.standardize else None
+        complete = _deliver(request, FitReport(table, fitted, standardized, _limits(request)))
+    if not complete:
         ctx.exit(_FAILED)
     if fitted.result_.outcome.value == "interrupted":
-        ctx.exit(_INTERRUPTED)
+        if checkpoint.path is not None and not request.quiet:
+            echo(f"The same command with --resume goes on from {checkpoint.path}.", err=True)
+        ctx.exit(stop.code)
+
+
+@contextmanager
+def _opened(request: _Request) -> Iterator[Table]:
+    """The rows: in memory, in their file, or on a cluster for as long as they are needed."""
+    if request.cluster.where is not None:
+        with cluster_table(request.cluster, request.model, request.labels_column) as table:
+            yield table
+    elif streams(request.model.data, request.stream):
+        yield stream_table(request.model, request.labels_column)
+    else:
+        yield request.model.read_table(request.labels_column)
 
 
 def _check_images(request: _Request, table: Table) -> None:
@@ -157,36 +177,38 @@ def _fit(estimator: Any, table: Table, request: _Request) -> Any:
         estimator.set_params(search=make_search(name, estimator.n_init, Budget(**limits)))
     try:
         if not request.model.standardize:
-            return _watched(estimator, table, request.quiet)
+            return _watched(estimator, table, request)
         from emplus.cli.standardize import Scaling
 
         scaling = Scaling.of(table)
-        _watched(estimator, scaling.apply(table), request.quiet)
+        _watched(estimator, scaling.apply(table), request)
     finally:
         estimator.set_params(search=name)
     return scaling.restore(estimator, list(table.names) if table.named else None)
 
 
-def _watched(estimator: Any, table: Table, quiet: bool) -> Any:
+def _watched(estimator: Any, table: Table, request: _Request) -> Any:
     """Fit, with a bar where a person waits and each warning said once."""
     bar = None
-    if not quiet and sys.stderr.isatty():
+    if not request.quiet and sys.stderr.isatty():
         from emplus.engine.observers import ProgressBar
 
         weight = table.shape[0] if table.weights is None else table.weights.sum()
         bar = ProgressBar(estimator.max_iter, float(weight))
         estimator.set_params(observers=(bar,))
-    known = {} if table.labels is None else {"labels": table.labels(estimator.n_components)}
+    given = request.checkpoint.given
+    if table.labels is not None:
+        given["labels"] = table.labels(estimator.n_components)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            estimator.fit(as_rows(table, estimator), sample_weight=table.weights, **known)
+            estimator.fit(as_rows(table, estimator), sample_weight=table.weights, **given)
     finally:
         if bar is not None:
             bar.close()
             estimator.set_params(observers=None)
     # The report has a line for how the fit ended, so a warning of it would be the second.
-    reported = None if quiet else estimator.result_.outcome.sentence
+    reported = None if request.quiet else estimator.result_.outcome.sentence
     for warning in caught:
         if reported is None or reported not in str(warning.message):
             warn(str(warning.message))

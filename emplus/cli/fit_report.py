@@ -62,6 +62,7 @@ class FitReport:
                     "columns": table.names,
                     "total_weight": fit.total_weight,
                     "standardized": self.standardized is not None,
+                    **self._cluster(),
                 },
                 "arguments": self.estimator.get_params(deep=False),
                 "model": describe_model(self.estimator),
@@ -92,6 +93,7 @@ class FitReport:
         lines = [("family", f"{family_name(mixture.family)} ({kinds_words(mixture)})")]
         lines += [(_label(name), str(value)) for name, value in choices(mixture.family).items()]
         lines += self._holes()
+        lines += [("cluster", _cluster_text(**told)) for told in self._cluster().values()]
         if self.standardized is not None:
             lines.append(("standardized", self._standardized()))
         if self.table.weights is not None:
@@ -121,6 +123,19 @@ class FitReport:
             labelled = int((self.table.labels(self.estimator.n_components) >= 0).sum())
             lines.append(("known", f"the component of {labelled:,} of {n:,} rows"))
         return lines
+
+    def _cluster(self) -> dict[str, dict[str, Any]]:
+        """Where the rows were, if they were on a cluster."""
+        reached = getattr(self.table.data, "reached", None)
+        if reached is None:
+            return {}
+        told = {
+            "address": reached.address,
+            "workers": reached.n_workers,
+            "threads": reached.n_threads,
+            "partitions": self.table.data.n_parts,
+        }
+        return {"cluster": told}
 
     def _standardized(self) -> str:
         here = self.estimator.mixture_.family.config()
@@ -158,6 +173,12 @@ class FitReport:
         values = [run.log_likelihood for run in whole if run.outcome.usable]
         span = f"; log-likelihoods {min(values):.4f} to {max(values):.4f}" if values else ""
         return f"{ends.total()} ({listed}){span}"
+
+
+def _cluster_text(address: str, workers: int, threads: int, partitions: int) -> str:
+    counts = [(partitions, "partition"), (workers, "worker"), (threads, "thread")]
+    parts, *made_of = [f"{count:,} {what}{'s' * (count != 1)}" for count, what in counts]
+    return f"{parts} on {' with '.join(made_of)}, {clean(address)}"
 
 
 def _label(name: str) -> str:

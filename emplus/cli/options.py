@@ -97,8 +97,9 @@ class ModelRequest:
 
         family = self.family
         if family == AUTO:
-            # Rows that stay in their file are not looked through for it.
-            family = "gaussian" if table.stored else likely_family(table.data)
+            # Whoever left the rows in their file has looked through them for it.
+            stored = table.family or "gaussian"
+            family = stored if table.stored else likely_family(table.data)
             check_options(family, asdict(self), chosen=False)
         name, own = FACES[family]
         values = {**asdict(self), **table_kinds(asdict(self), table)}

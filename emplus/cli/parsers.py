@@ -5,24 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from emplus.cli.arrays import load_archive, load_numpy
 from emplus.cli.cells import MISSING, Columns
+from emplus.data.arrays import load_archive, load_numpy
 from emplus.errors import DataError, DataWarning
 
-__all__ = ["parse_path", "parse_text"]
+__all__ = ["TextHeading", "parse_path", "parse_text", "text_heading"]
 
 _NPY, _ZIP, _PARQUET = b"\x93NUMPY", b"PK\x03\x04", b"PAR1"
+_BOM, _HEAD = b"\xef\xbb\xbf", 1 << 20
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BINARY = {".npy": _NPY, ".npz": _ZIP, ".parquet": _PARQUET, ".pq": _PARQUET}
+# Each column of text costs milliseconds, whatever it holds.
+_MOST_COLUMNS = 100_000
 
 
 def parse_path(place: str, start: bytes, suffix: str) -> Columns:
@@ -63,24 +66,11 @@ def parse_text(source: str, data: bytes, delimiter: str | None = None) -> Column
     Raises
     ------
     DataError
-        If it is empty, no text, or a row has more cells than the header.
+        If it is empty, no text, has too many columns, or a row has more cells than the header.
     """
     data = _as_utf8(source, data)
-    if not data.strip():
-        raise DataError(f"{source} is empty.")
-    delimiter = delimiter or _guess_delimiter(data)
-    try:
-        records = _records(data, delimiter)
-        _, end, header = next(record for record in records if any(map(str.strip, record[2])))
-        _, _, first = next(records, (0, 0, []))
-    except StopIteration:
-        raise DataError(f"{source} is empty.") from None
-    except csv.Error as error:
-        raise DataError(f"{source} cannot be read as a table: {error}.") from None
-    named = not _is_data(header)
-    names = [cell.strip() for cell in header]
-    names = _widened(source, names, first) if named else [f"x{j}" for j in range(len(header))]
-    start, width = (end if named else 0), len(names)
+    delimiter, names, named, start = _heading(source, data, delimiter)
+    width = len(names)
     frame = _read_csv(source, data, start, delimiter, width)
 
     def raw() -> Any:
@@ -93,11 +83,105 @@ def parse_text(source: str, data: bytes, delimiter: str | None = None) -> Column
     return _without_row_names(Columns(source, tuple(names), frame, named, line, raw))
 
 
+def _heading(source: str, data: bytes, delimiter: str | None) -> tuple[str, list[str], bool, int]:
+    """Delimiter, names, whether they are the file's own, and the byte at which rows begin."""
+    if not data.strip():
+        raise DataError(f"{source} is empty.")
+    delimiter = delimiter or _guess_delimiter(data)
+    try:
+        records = _records(data, delimiter)
+        _, end, header = next(record for record in records if any(map(str.strip, record[2])))
+        _, _, first = next(records, (0, 0, []))
+    except StopIteration:
+        raise DataError(f"{source} is empty.") from None
+    except csv.Error as error:
+        raise DataError(f"{source} cannot be read as a table: {error}.") from None
+    if len(header) > _MOST_COLUMNS:
+        raise DataError(
+            f"{source} has {len(header):,} columns, more than the {_MOST_COLUMNS:,} that are read "
+            "from text; save so wide a table as .npy."
+        )
+    named = not _is_data(header)
+    names = [cell.strip() for cell in header]
+    names = _widened(source, names, first) if named else [f"x{j}" for j in range(len(header))]
+    return delimiter, names, named, end if named else 0
+
+
+class TextHeading(NamedTuple):
+    """What the first lines of a file of delimited text say of it."""
+
+    place: str
+    source: str
+    names: tuple[str, ...]
+    nameless: frozenset[str]
+    named: bool
+    kept: tuple[int, ...]
+    width: int
+    delimiter: str
+    start: int
+    head: bytes
+
+    def blocks(self, texts: Collection[int]) -> Iterator[Any]:
+        """Data frames of some of the rows, with numbered columns; ``texts`` are read as text.
+
+        Raises
+        ------
+        DataError
+            If a row has more cells than the header.
+        """
+        import pandas as pd
+
+        from emplus.data.opening import rows_at_once
+
+        types = {self.kept[place]: str for place in texts}
+        options = {**_options(self.delimiter, self.width), "chunksize": rows_at_once(self.width)}
+        try:
+            with open(self.place, "rb") as file:
+                file.seek(self.start)
+                with pd.read_csv(file, dtype=types or None, **options) as reader:
+                    for block in reader:
+                        yield block.iloc[:, list(self.kept)].set_axis(range(len(self.kept)), axis=1)
+        except pd.errors.EmptyDataError:
+            return
+        except UnicodeDecodeError:
+            raise DataError(f"{self.source} is no UTF-8 text; save it as UTF-8.") from None
+        except (pd.errors.ParserError, ValueError) as error:
+            _refuse_rows(self.source, self.head, self.start, str(error))
+
+
+def text_heading(place: str, source: str) -> TextHeading:
+    """Look at the first megabyte of a file that is to be read block by block.
+
+    Raises
+    ------
+    DataError
+        As `parse_text`.
+    """
+    with open(place, "rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_UTF16):
+        raise DataError(f"{source} is UTF-16, which is not read block by block; save it as UTF-8.")
+    # The last line may be cut in the middle of a letter.
+    data = _as_utf8(source, head if len(head) < _HEAD else head[: head.rfind(b"\n") + 1])
+    mark = len(_BOM) if head.startswith(_BOM) else 0
+    delimiter = "\t" if Path(place).suffix.lower() in (".tsv", ".tab") else None
+    delimiter, names, named, start = _heading(source, data, delimiter)
+    kept = [j for j, name in enumerate(names) if name or j]
+    if not names[0] and kept:
+        _warn_of_row_names(source)
+    called = tuple(names[j] or f"column {j + 1}" for j in kept)
+    nameless = frozenset(f"column {j + 1}" for j in kept if not names[j])
+    width, start = len(names), start + mark
+    return TextHeading(
+        place, source, called, nameless, named, tuple(kept), width, delimiter, start, head[mark:]
+    )
+
+
 def _as_utf8(source: str, data: bytes) -> bytes:
     try:
         if data.startswith(_UTF16):
-            return data.decode("utf-16").encode()
-        # A null byte is valid UTF-8 but no table has one; binary files do.
+            data = data.decode("utf-16").encode()
+        # A null byte is valid UTF-8 but no table has one; binary files and UTF-32 do.
         if b"\0" in data[:4096]:
             raise DataError(
                 f"{source} is not a table; tables are CSV, TSV, Parquet, NPY or NPZ files."
@@ -106,7 +190,7 @@ def _as_utf8(source: str, data: bytes) -> bytes:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(f"{source} is no UTF-8 text (see line {line}); save it as UTF-8.") from None
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data.removeprefix(_BOM)
 
 
 def _guess_delimiter(data: bytes) -> str:
@@ -161,23 +245,26 @@ def _read_csv(
     body = io.BytesIO(data)
     body.seek(start)
     try:
-        return pd.read_csv(
-            body,
-            sep=delimiter,
-            header=None,
-            names=list(range(width)),
-            index_col=False,
-            skipinitialspace=True,
-            low_memory=False,
-            encoding="utf-8",
-            na_values=list(MISSING),
-            keep_default_na=False,
-            **options,
-        )
+        return pd.read_csv(body, **_options(delimiter, width), **options)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(index=range(0), columns=range(width))
     except (pd.errors.ParserError, ValueError) as error:
         _refuse_rows(source, data, start, str(error))
+
+
+def _options(delimiter: str, width: int) -> dict[str, Any]:
+    """How pandas is to read delimited text, whole or block by block."""
+    return {
+        "sep": delimiter,
+        "header": None,
+        "names": list(range(width)),
+        "index_col": False,
+        "skipinitialspace": True,
+        "low_memory": False,
+        "encoding": "utf-8",
+        "na_values": list(MISSING),
+        "keep_default_na": False,
+    }
 
 
 def _refuse_rows(source: str, data: bytes, start: int, reason: str) -> NoReturn:
@@ -202,12 +289,7 @@ def _without_row_names(parsed: Columns) -> Columns:
     nameless = [j for j, name in enumerate(parsed.names) if not name]
     dropped = [j for j in nameless if j == 0 or parsed.cells.iloc[:, j].isna().all()]
     if 0 in dropped and len(parsed.names) > 1:
-        warnings.warn(
-            f"The first column of {parsed.source} has no name, so it is taken for row names and "
-            "left out.",
-            DataWarning,
-            stacklevel=2,
-        )
+        _warn_of_row_names(parsed.source)
     kept = [j for j in range(len(parsed.names)) if j not in dropped]
     names = tuple(parsed.names[j] or f"column {j + 1}" for j in kept)
     raw = parsed.raw
@@ -216,6 +298,14 @@ def _without_row_names(parsed: Columns) -> Columns:
         names=names,
         cells=parsed.cells.iloc[:, kept],
         raw=None if raw is None else lambda: raw().iloc[:, kept],
+    )
+
+
+def _warn_of_row_names(source: str) -> None:
+    warnings.warn(
+        f"The first column of {source} has no name, so it is taken for row names and left out.",
+        DataWarning,
+        stacklevel=3,
     )
 
 

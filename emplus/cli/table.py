@@ -38,10 +38,10 @@ class Table:
     ----------
     source : str
         Where they come from, in words for a report.
-    data : (n, d) ndarray or DataFrame, or StoredRows
+    data : (n, d) ndarray or DataFrame, or StoredRows or ClusterRows
         An array where all columns are numbers: float32 where the file holds float32, float64
         otherwise. A data frame where some hold text or truth values. Missing values are NaN. Rows
-        that stay in their file are numbers.
+        that stay in their file, or on a cluster, are numbers.
     names : tuple of str
         One name for each column.
     named : bool
@@ -51,6 +51,8 @@ class Table:
         Names a row, counted from 0, the way a person finds it.
     labels : callable or None
         For so many components, the one (n,) that each row is known to come from, -1 where not.
+    family : str or None
+        The one that suits rows that stay in their file, where that is known.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Table:
     weights: NDArray[np.float64] | None = None
     where: Callable[[int], str] = _row
     labels: Callable[[int], NDArray[np.intp]] | None = None
+    family: str | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -86,11 +89,14 @@ class Table:
 
     @property
     def stored(self) -> bool:
-        """Whether the rows stay in their file."""
+        """Whether the rows stay in their file, or on a cluster."""
         return not isinstance(self.data, np.ndarray) and not hasattr(self.data, "iloc")
 
     def holes(self) -> tuple[int, int]:
         """Numbers of missing entries, and of rows that have some."""
+        if hasattr(self.data, "holes"):
+            count, rows = self.data.holes
+            return count, rows
         blocks = self.data.blocks() if self.stored else [self.data]
         found = [_missing(block) for block in blocks]
         return sum(int(m.sum()) for m in found), sum(int(m.any(axis=1).sum()) for m in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -39,9 +40,15 @@ def _accepted(table: Table, estimator: Any) -> Any:
 def _framed(data: Any, names: Sequence[str] | None) -> Any:
     import pandas as pd
 
+    from emplus.data.cluster_files import ClusterRows
     from emplus.data.opening import Opened
     from emplus.data.stored import StoredRows
+    from emplus.data.tables import StoredTable
 
+    if isinstance(data, ClusterRows):
+        return data.collection
+    if isinstance(data, StoredTable):
+        return data
     if isinstance(data, StoredRows):
         return Opened(data, None if names is None else tuple(names))
     if isinstance(data, pd.DataFrame):
@@ -135,7 +142,10 @@ def _write_blocks(estimator: Any, blocks: Iterator[Any], proba: bool, file: Text
     """Predictions block by block; what is written is never held as a whole."""
     first = True
     for rows in blocks:
-        frame = _predicted(estimator, rows, proba)
+        with warnings.catch_warnings():
+            # Whoever gives the blocks tells of those of all blocks at once.
+            warnings.filterwarnings("ignore", "Values that were not there at the fit")
+            frame = _predicted(estimator, rows, proba)
         frame.to_csv(file, index=False, header=first, lineterminator="\n")
         first = False
 

@@ -39,6 +39,8 @@ def content(series: pd.Series[Any], label: str) -> str:
     import pandas as pd
 
     kinds, dtype = pd.api.types, series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":  # at once: tables may be very wide
+        return "bool" if dtype.kind == "b" else "number"
     if isinstance(dtype, pd.CategoricalDtype):
         return "category"
     if kinds.is_bool_dtype(dtype):
@@ -96,8 +98,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:36] + "..." + text[-1]
 
 
-def numbers(series: pd.Series[Any], label: str) -> NDArray[np.float64]:
+def numbers(series: pd.Series[Any], label: str, first: int = 0) -> NDArray[np.float64]:
     """The values as float64 (n,), NaN where they are missing.
+
+    ``first`` is the number of the first row, where they are those of a block of rows.
 
     Raises
     ------
@@ -107,29 +111,29 @@ def numbers(series: pd.Series[Any], label: str) -> NDArray[np.float64]:
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype):
-        values = _of_categories(series, label)
+        values = _of_categories(series, label, first)
     elif pd.api.types.is_numeric_dtype(series.dtype):
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
-        values = _of_text(series, label)
+        values = _of_text(series, label, first)
     infinite = np.isinf(values)
     if infinite.any():
-        _refuse_infinite(label, int(infinite.argmax()))
+        _refuse_infinite(label, first + int(infinite.argmax()))
     return values
 
 
-def _of_categories(series: pd.Series[Any], label: str) -> NDArray[np.float64]:
+def _of_categories(series: pd.Series[Any], label: str, first: int) -> NDArray[np.float64]:
     import pandas as pd
 
     codes = series.cat.codes.to_numpy()
     declared = pd.Series(series.cat.categories)
     values = pd.to_numeric(declared, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     values = np.append(values, np.nan)[codes]
-    _refuse_text(series, values, label)
+    _refuse_text(series, values, label, first)
     return values
 
 
-def _of_text(series: pd.Series[Any], label: str) -> NDArray[np.float64]:
+def _of_text(series: pd.Series[Any], label: str, first: int) -> NDArray[np.float64]:
     import pandas as pd
 
     try:
@@ -137,19 +141,20 @@ def _of_text(series: pd.Series[Any], label: str) -> NDArray[np.float64]:
     except TypeError:  # a cell that is a list, say
         found = pd.Series(np.nan, index=series.index)
     values = found.to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse_text(series, values, label)
+    _refuse_text(series, values, label, first)
     return values
 
 
-def _refuse_text(series: pd.Series[Any], values: NDArray[np.float64], label: str) -> None:
+def _refuse_text(
+    series: pd.Series[Any], values: NDArray[np.float64], label: str, first: int
+) -> None:
     text = np.isnan(values) & series.notna().to_numpy()
     if text.any():
         row = int(text.argmax())
         refuse(
             label,
-            f"is to be continuous, but it holds "
-            f"{shown(series.iloc[row])} in row {row}, which is not a number; correct it, or take "
-            "the column as categorical.",
+            f"is to be continuous, but it holds {shown(series.iloc[row])} in row {first + row}, "
+            "which is not a number; correct it, or take the column as categorical.",
         )
 
 
@@ -166,6 +171,10 @@ def factorized(series: pd.Series[Any], label: str) -> tuple[NDArray[np.integer],
 
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.codes.to_numpy(), _plain(series.cat.categories)
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+        # An index of the distinct values would take longer than finding them.
+        codes, values = pd.factorize(series.to_numpy())
+        return codes, _plain(values)
     try:
         codes, found = pd.factorize(series)
     except TypeError as error:
@@ -183,8 +192,10 @@ def _plain(values: Any) -> list[Any]:
     return [value.item() if isinstance(value, np.generic) else value for value in values.tolist()]
 
 
-def refuse_infinity(codes: NDArray[np.integer], values: list[Any], label: str) -> None:
-    """Refuse infinity among the values that occur."""
+def refuse_infinity(
+    codes: NDArray[np.integer], values: list[Any], label: str, first: int = 0
+) -> None:
+    """Refuse infinity among the values that occur; ``first`` is the number of the first row."""
     for code, value in enumerate(values):
         if isinstance(value, float) and math.isinf(value) and (codes == code).any():
-            _refuse_infinite(label, int((codes == code).argmax()))
+            _refuse_infinite(label, first + int((codes == code).argmax()))

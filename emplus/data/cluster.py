@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emplus.data.base import Array, Block, Source
-from emplus.data.cluster_parts import Cluster, Part, facts, numbers
+from emplus.data.cluster_parts import Part, facts, numbers, rows_as, told
+from emplus.data.cluster_tasks import Cluster
 from emplus.data.memory import ArraySource
 from emplus.errors import ArgumentError, DataError
 from emplus.numerics.moments import Moments
@@ -20,9 +21,12 @@ from emplus.numerics.moments import Moments
 if TYPE_CHECKING:
     from dask.distributed import Client
 
-__all__ = ["DaskSource", "Held", "dask_source", "is_dask"]
+__all__ = ["DaskSource", "Held", "Reader", "answers_of", "dask_source", "is_dask"]
 
 T = TypeVar("T")
+
+# Bytes of rows that differ up to which they are fetched from the workers.
+_FETCHED = 64 << 20
 
 
 def is_dask(X: Any) -> bool:
@@ -38,6 +42,7 @@ def dask_source(
     *,
     client: Client | None = None,
     patience: float = 60.0,
+    reader: Reader | None = None,
 ) -> DaskSource:
     """The rows of a Dask array or data frame, kept in the memory of a cluster's workers.
 
@@ -55,6 +60,8 @@ def dask_source(
         By default the one made last. Its workers need emplus.
     patience : float
         Seconds to wait for a worker where there is none, before giving up.
+    reader : Reader, optional
+        Makes rows of partitions that are no numbers.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def dask_source(
         If there is no cluster, or the weights or labels are not as many as the rows.
     """
     cluster = Cluster(_client() if client is None else client, patience)
-    rows = cluster.keep([cluster.task(numbers, block) for block in _blocks(X)])
+    rows = _rows_on(cluster, _blocks(X), reader)
     found = cluster.answers([cluster.task(facts, block) for block in rows])
     sizes = [shape[0] for shape, _ in found]
     if not any(sizes):
@@ -80,6 +87,38 @@ def dask_source(
     weighted, labelled = sample_weight is not None, labels is not None
     held = Held(cluster, tasks, sizes, n_features, stored, weighted, labelled)
     return DaskSource(held, n_jobs)
+
+
+class Reader(Protocol):
+    """Makes rows of the partitions of a table, on the workers."""
+
+    def __call__(self, block: Any) -> tuple[NDArray[Any], Any]:
+        """The rows of a partition, and what is to be told of them."""
+
+    def hear(self, sizes: Sequence[int], told: Sequence[Any]) -> None:
+        """What was told of each partition, and its number of rows."""
+
+
+def _rows_on(cluster: Cluster, blocks: Sequence[Any], reader: Reader | None) -> list[Any]:
+    """Tasks of the rows of partitions, which stay on the workers."""
+    if reader is None:
+        return cluster.lay_out([cluster.task(numbers, block) for block in blocks])
+    read = cluster.lay_out([cluster.task(reader, block) for block in blocks])
+    found = cluster.answers([cluster.task(told, one) for one in read])
+    reader.hear([shape[0] for shape, _, _ in found], [more for _, _, more in found])
+    # Where entries are missing in one partition, all are floating.
+    types = {dtype for shape, dtype, _ in found if shape[0]}
+    dtype = np.result_type(*types) if types else None
+    return cluster.keep([cluster.task(rows_as, one, dtype) for one in read])
+
+
+def answers_of(X: Any, function: Callable[[Any], T]) -> list[T]:
+    """What a function says of each partition of a Dask collection; it runs on the workers.
+
+    Raises as `dask_source`.
+    """
+    cluster = Cluster(_client(), 60.0)
+    return cluster.answers([cluster.task(function, block) for block in _blocks(X)])
 
 
 def _common(found: set[T], what: str) -> T:
@@ -182,7 +221,7 @@ class Held:
 
     def total(self, name: str, *arguments: Any) -> Any:
         """The sum of what the partitions answer."""
-        return self.cluster.total(self.ask(name, *arguments))
+        return self.cluster.total(self.parts, name, *arguments)
 
     def derived(
         self,
@@ -333,11 +372,12 @@ class DaskSource:
             found.append(self._with(held.derived(own, sizes)))
         return found
 
-    def distinct(self) -> DaskSource:
+    def distinct(self) -> Source:
         """A source in which equal rows of a partition are one, with their weights added.
 
-        Itself where that saves little, where the rows are not boolean or whole numbers, and where
-        components are known.
+        Where few differ, they are fetched, and equal rows of all partitions are one, as of an array
+        in memory. Itself where that saves little, where the rows are not boolean or whole numbers,
+        and where components are known.
         """
         held = self._held
         if held.stored.kind == "f" or held.labelled:
@@ -346,7 +386,10 @@ class DaskSource:
         sizes = held.cluster.answers(held.cluster.ask(parts, "size"))
         if sum(sizes) == self.n_rows:
             return self
-        return self._with(held.derived(parts, sizes, weighted=True))
+        few = self._with(held.derived(parts, sizes, weighted=True))
+        if few.n_rows * self.n_features * held.stored.itemsize > _FETCHED:
+            return few
+        return ArraySource(*few.take(slice(None)), self._n_jobs).distinct()
 
     def columns(self, chosen: NDArray[np.integer]) -> DaskSource:
         """A source of some of the columns, on the workers too."""

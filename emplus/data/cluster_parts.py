@@ -1,18 +1,13 @@
-"""What the workers of a Dask cluster hold and do, and how they are asked.
+"""What the workers of a Dask cluster hold and do.
 
 The functions here run on the workers, where emplus must be installed too.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import pickle
-import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +17,21 @@ from emplus.data.memory import ArraySource
 from emplus.errors import DataError
 from emplus.numerics.moments import Moments
 
-if TYPE_CHECKING:
-    from dask.distributed import Client
-
 # A function as bytes, and the arrays that it closes over.
 _Carried = tuple[bytes, tuple[bytes, ...]]
 
-__all__ = ["Cluster", "Part", "facts", "numbers"]
-
-# Sums that are added by one task: a tree over the partitions, the same for any workers.
-_ADDED_AT_ONCE = 8
-# Seconds between two looks at whether there still are workers.
-_BETWEEN_LOOKS = 0.5
-# Times its fair share of the partitions up to which a worker keeps them.
-_MOST_SHARES = 1.5
+__all__ = [
+    "Part",
+    "asked",
+    "facts",
+    "folded",
+    "half",
+    "itself",
+    "numbers",
+    "packed",
+    "rows_as",
+    "told",
+]
 
 
 @final
@@ -145,6 +141,17 @@ def facts(rows: Array) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return rows.shape, rows.dtype
 
 
+def told(read: tuple[Array, Any]) -> tuple[tuple[int, ...], np.dtype[Any], Any]:
+    """The shape and type of rows that were read from a partition, and what is told of them."""
+    rows, more = read
+    return rows.shape, rows.dtype, more
+
+
+def rows_as(read: tuple[Array, Any], dtype: np.dtype[Any] | None) -> Array:
+    """The rows that were read from a partition, as one type for all."""
+    return read[0].astype(dtype, copy=False)
+
+
 def _of_frame(frame: Any) -> Any:
     kinds = list(frame.dtypes)
     for name, kind in zip(frame.columns, kinds, strict=True):
@@ -161,7 +168,8 @@ def _of_frame(frame: Any) -> Any:
     return frame.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
 
 
-def _packed(function: Callable[..., Any]) -> _Carried:
+def packed(function: Callable[..., Any]) -> _Carried:
+    """A function as bytes, with the arrays that it closes over beside them."""
     import cloudpickle
 
     arrays: list[pickle.PickleBuffer] = []
@@ -176,169 +184,28 @@ def _opened(carried: _Carried) -> Any:
     return pickle.loads(content, buffers=arrays)
 
 
-def _itself(carried: _Carried) -> _Carried:
+def itself(carried: _Carried) -> _Carried:
+    """What a worker was sent, for the others."""
     return carried
 
 
-def _asked(part: Part, name: str, *arguments: Any) -> Any:
+def asked(part: Part, name: str, *arguments: Any) -> Any:
+    """What a partition answers."""
     return getattr(part, name)(*arguments)
 
 
-def _added(*terms: Any) -> Any:
+def half(count: int) -> int:
+    """The largest power of two below a number of at least 2."""
+    return 1 << ((count - 1).bit_length() - 1)
+
+
+def folded(*terms: Any) -> Any:
+    """The sum of some terms, halves first: in the order in which a tree of pairs adds them."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = half(len(terms))
+    one, other = folded(*terms[:middle]), folded(*terms[middle:])
     # What a task was given is not written to: it may be needed again when a worker is lost.
-    total, *others = terms
-    for other in others:
-        if isinstance(total, tuple):
-            total = tuple(one + more for one, more in zip(total, other, strict=True))
-        else:
-            total = total + other
-    return total
-
-
-@final
-class Cluster:
-    """A Dask cluster that is given tasks and asked for their answers.
-
-    Parameters
-    ----------
-    client : dask.distributed.Client
-    patience : float
-        Seconds to wait for a worker where there is none.
-    """
-
-    def __init__(self, client: Client, patience: float):
-        # Of Dask's own methods, few have types.
-        self._client: Any = client
-        self._patience = patience
-
-    @property
-    def n_threads(self) -> int:
-        """Threads of all workers, at least 1."""
-        return max(1, sum(self._threads().values()))
-
-    def keep(self, tasks: Sequence[Any]) -> list[Any]:
-        """Tasks whose answers stay on the workers; what a lost worker had is worked out again."""
-        return self._sent(self._client.persist, tasks)
-
-    def ask(self, parts: Sequence[Any], name: str, *arguments: Any) -> list[Any]:
-        """A task for each part: a method of it, of arguments or lists of one for each part."""
-        from dask.base import annotate
-
-        found = []
-        for place, (part, workers) in enumerate(zip(parts, self._places(parts), strict=True)):
-            own = [given[place] if isinstance(given, list) else given for given in arguments]
-            # Other workers may have it where these are gone.
-            pinned = {"workers": workers, "allow_other_workers": True} if workers else {}
-            with annotate(**pinned):
-                found.append(self.task(_asked, part, name, *own))
-        return found
-
-    def _places(self, parts: Sequence[Any]) -> list[list[str]]:
-        """The workers that have each part, where tasks are to be done.
-
-        An idle worker would take a task from a busy one and have the rows sent over. So it may
-        only where one has far more than its share, after others were lost or have come.
-        """
-        holders = self._told(self._client.who_has, list(parts))
-        places = [list(holders.get(part.key, ())) for part in parts]
-        most = max(Counter(workers[0] for workers in places if workers).values(), default=0)
-        share = math.ceil(len(parts) / max(1, len(self._threads())))
-        return places if most <= _MOST_SHARES * share else [[] for _ in parts]
-
-    def task(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """A task: a function of arguments, which may be tasks."""
-        from dask.delayed import delayed
-
-        return delayed(function, pure=False, traverse=False)(*arguments)
-
-    def carry(self, function: Callable[..., Any]) -> Any:
-        """A task whose answer is a function as bytes: it travels once, then among the workers."""
-        return self.task(_itself, _packed(function))
-
-    def total(self, tasks: Sequence[Any]) -> Any:
-        """The sum of the answers, added on the workers in a tree that depends on nothing else."""
-        while len(tasks) > 1:
-            runs = range(0, len(tasks), _ADDED_AT_ONCE)
-            tasks = [self.task(_added, *tasks[run : run + _ADDED_AT_ONCE]) for run in runs]
-        return self.answers(tasks)[0]
-
-    def answers(self, tasks: Sequence[Any]) -> list[Any]:
-        """The answers of tasks, in order.
-
-        Raises
-        ------
-        DataError
-            If the cluster is gone, or a task has cost it several workers.
-        """
-        futures = self._sent(self._client.compute, tasks)
-        try:
-            return self._awaited(futures)
-        except BaseException:
-            if self._client.status == "running":
-                self._client.cancel(futures)
-            raise
-
-    def _sent(self, send: Callable[..., Any], tasks: Sequence[Any]) -> list[Any]:
-        try:
-            with _quiet():
-                return list(send(list(tasks), optimize_graph=False))
-        except Exception as error:
-            if self._client.status == "running":
-                raise
-            raise _gone("the connection to it was lost") from error
-
-    def _awaited(self, futures: list[Any]) -> list[Any]:
-        # Gathered on the client's own loop, so that it can be watched from here: Dask itself
-        # waits without end where no worker is left.
-        waiting = asyncio.run_coroutine_threadsafe(
-            self._client.gather(futures, asynchronous=True), self._client.loop.asyncio_loop
-        )
-        last_seen = time.monotonic()
-        while True:
-            try:
-                return list(waiting.result(timeout=_BETWEEN_LOOKS))
-            except Exception as error:
-                if waiting.done():
-                    raise _explained(error, futures) from error
-            if self._threads():
-                last_seen = time.monotonic()
-            elif time.monotonic() - last_seen >= self._patience:
-                waiting.cancel()
-                raise _gone(f"it has had no worker for {self._patience:g} seconds")
-
-    def _threads(self) -> dict[str, int]:
-        return dict(self._told(self._client.nthreads))
-
-    def _told(self, question: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return question(*arguments)
-        except Exception as error:
-            raise _gone(f"its scheduler does not answer ({type(error).__name__})") from error
-
-
-def _explained(error: Exception, futures: list[Any]) -> Exception:
-    """A task's own error as it is, and one sentence for what befell the cluster."""
-    from dask.distributed import KilledWorker
-
-    if isinstance(error, KilledWorker):
-        return _gone(
-            "the same rows have cost it several workers, most likely for want of memory; "
-            "smaller partitions may help"
-        )
-    if any(future.status == "error" for future in futures):
-        return error
-    return _gone(f"rows or answers were lost with its workers ({type(error).__name__})")
-
-
-def _gone(what: str) -> DataError:
-    return DataError(
-        f"The Dask cluster that holds the rows failed: {what}. Start it again and fit again; a fit "
-        "can go on from the mixture it had reached."
-    )
-
-
-def _quiet() -> Any:
-    """No warning where row weights or labels travel with the tasks: that is meant."""
-    import dask
-
-    return dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize})
+    if isinstance(one, tuple):
+        return tuple(mine + more for mine, more in zip(one, other, strict=True))
+    return one + other

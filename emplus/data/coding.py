@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emplus.data.cells import densified, shown
+from emplus.data.cells import densified, factorized, shown
 from emplus.data.choices import Chosen, given_kinds, label_of
 from emplus.data.coding_json import column_from_json, column_to_json, malformed
 from emplus.data.columns import KINDS, Column, Unseen, encoded, inferred
@@ -19,7 +20,7 @@ from emplus.errors import DataError, DataWarning, say
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Coding", "Column"]
+__all__ = ["Coding", "Column", "warn_of_unseen"]
 
 
 @dataclass(frozen=True)
@@ -112,20 +113,34 @@ class Coding:
         given = given_kinds(
             names, frame.shape[1], dict(zip(KINDS, (continuous, binary, categorical), strict=True))
         )
+        held = [series for _, series in frame.items()]
+        return cls.of_columns(held, names, None if dtype is None else dtype.str, given)
+
+    @classmethod
+    def of_columns(
+        cls,
+        held: Sequence[pd.Series[Any]],
+        names: tuple[str, ...] | None,
+        array: str | None,
+        given: Mapping[int, str],
+    ) -> Coding:
+        """The coding of columns of which each may have its own length.
+
+        ``given`` are the kinds of some of them, by place. Raises and warns as `infer`.
+        """
         columns = []
-        for j in range(frame.shape[1]):
+        for j, series in enumerate(held):
             name = None if names is None else names[j]
-            columns.append(inferred(frame.iloc[:, j], label_of(j, name), name, given.get(j)))
-        coding = cls(tuple(columns), None if dtype is None else dtype.str)
-        coding._warn_of_one_value(frame)
+            columns.append(inferred(series, label_of(j, name), name, given.get(j)))
+        coding = cls(tuple(columns), array)
+        coding._warn_of_one_value(held)
         return coding
 
-    def _warn_of_one_value(self, frame: pd.DataFrame) -> None:
+    def _warn_of_one_value(self, held: Sequence[pd.Series[Any]]) -> None:
         alone = [
             label_of(j, column.name)
-            for j, column in enumerate(self.columns)
-            if len(column.categories) == 1
-            or (column.kind == "binary" and densified(frame.iloc[:, j]).nunique() == 1)
+            for j, (column, series) in enumerate(zip(self.columns, held, strict=True))
+            if len(column.categories) == 1 or (column.kind == "binary" and _of_one_value(series))
         ]
         if alone:
             one = len(alone) == 1
@@ -152,21 +167,30 @@ class Coding:
         DataWarning
             If there are values without a code, which count as missing.
         """
-        frame, _ = as_frame(table)
+        X, unseen = self.codes(as_frame(table)[0], compact=compact)
+        warn_of_unseen(unseen)
+        return X
+
+    def codes(
+        self, frame: pd.DataFrame, first: int = 0, *, compact: bool = False
+    ) -> tuple[NDArray[Any], list[Unseen]]:
+        """The numbers that `encode` gives, and the values of each column that have no code.
+
+        ``first`` is the number of the first row, where the frame is a block of rows.
+        """
         places = self._places(frame)
         small = compact and "continuous" not in self.kinds
         X: NDArray[Any] = np.empty((len(frame), len(self.columns)), np.int16 if small else float)
         unseen: list[Unseen] = []
+        held = [series for _, series in frame.items()]
         for j, (column, place) in enumerate(zip(self.columns, places, strict=True)):
-            codes, odd = encoded(column, frame.iloc[:, place], label_of(j, column.name))
+            codes, odd = encoded(column, held[place], label_of(j, column.name), first)
             if X.dtype == np.int16 and np.isnan(codes).any():
                 X = X.astype(np.float64)
             X[:, j] = codes
             if odd is not None:
                 unseen.append(odd)
-        if unseen:
-            say(DataWarning, _unseen_sentence(unseen))
-        return X
+        return X, unseen
 
     def _places(self, frame: pd.DataFrame) -> list[int]:
         names, wanted = names_of(frame), self.names
@@ -240,6 +264,10 @@ class Coding:
             return coding
 
 
+def _of_one_value(series: pd.Series[Any]) -> bool:
+    return len(set(factorized(densified(series), "")[0].tolist()) - {-1}) == 1
+
+
 def _listed(parts: list[str], most: int = 5) -> str:
     text = ", ".join(parts[:most])
     text += f" and {len(parts) - most} more" if len(parts) > most else ""
@@ -248,6 +276,18 @@ def _listed(parts: list[str], most: int = 5) -> str:
 
 def _were(parts: list[str]) -> str:
     return "was" if len(parts) == 1 else "were"
+
+
+def warn_of_unseen(unseen: Sequence[Unseen]) -> None:
+    """Warn of values without a code, where there are some; of blocks of rows, of all at once."""
+    if not unseen:
+        return
+    of_column: dict[str, Unseen] = {}
+    for odd in unseen:
+        before = of_column.setdefault(odd.label, odd)
+        if before is not odd:
+            of_column[odd.label] = replace(before, count=before.count + odd.count)
+    say(DataWarning, _unseen_sentence(list(of_column.values())))
 
 
 def _unseen_sentence(unseen: list[Unseen]) -> str:

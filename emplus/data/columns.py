@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -197,21 +198,28 @@ def _vocabulary(series: pd.Series[Any], label: str) -> Vocabulary | None:
 
 def _dtype_name(dtype: Any) -> str:
     """A name from which pandas makes the type again; object where there is none."""
+    name = str(dtype)
+    return name if _is_type(name) else "object"
+
+
+@lru_cache(maxsize=64)
+def _is_type(name: str) -> bool:
     import pandas as pd
 
-    name = str(dtype)
     try:
         pd.api.types.pandas_dtype(name)
     except (TypeError, NotImplementedError):
         # What pandas raises for types that it cannot make from a name.
-        return "object"
-    return name
+        return False
+    return True
 
 
 def encoded(
-    column: Column, series: pd.Series[Any], label: str
+    column: Column, series: pd.Series[Any], label: str, first: int = 0
 ) -> tuple[NDArray[np.float64], Unseen | None]:
     """Codes (n,) of the values, NaN where they are missing or have no code.
+
+    ``first`` is the number of the first row, where they are those of a block of rows.
 
     Raises
     ------
@@ -221,13 +229,13 @@ def encoded(
     series = densified(series)
     holds = content(series, label)
     if column.kind == "continuous":
-        return numbers(series, label), None
+        return numbers(series, label, first), None
     if column.categories == (0, 1) and holds in ("number", "bool"):
-        values = numbers(series, label)
+        values = numbers(series, label, first)
         unseen = ~((values == 0) | (values == 1) | np.isnan(values))
     else:
         codes, found = factorized(series, label)
-        refuse_infinity(codes, found, label)
+        refuse_infinity(codes, found, label, first)
         code_of = {value: code for code, value in enumerate(column.categories)}
         # The last entry is that of missing values, whose code is -1.
         table = np.array([code_of.get(value, math.nan) for value in found] + [math.nan])
@@ -235,6 +243,6 @@ def encoded(
         unseen = np.isnan(values) & (codes >= 0)
     if not unseen.any():
         return values, None
-    values[unseen] = np.nan
+    values = np.where(unseen, np.nan, values)  # not in place: it may be the table's own
     row = int(unseen.argmax())
-    return values, Unseen(label, series.iloc[row], row, int(unseen.sum()))
+    return values, Unseen(label, series.iloc[row], first + row, int(unseen.sum()))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emplus.numerics.sparse import is_sparse
 
-__all__ = ["distinct_rows"]
+__all__ = ["distinct_rows", "grouped", "hashes_of", "words_of"]
 
 
 def distinct_rows(X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
@@ -31,11 +31,16 @@ def distinct_rows(X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
     ([0, 1], [0, 1, 0])
     """
     if is_sparse(X):
-        first, which = _grouped(_sums_of_numbers(X))
+        first, which = grouped(_sums_of_numbers(X))
         return (first, which) if (X[first][which] != X).nnz == 0 else None
-    rows = np.packbits(X, axis=1) if X.dtype == np.bool_ else np.ascontiguousarray(X)
-    words = _words(rows)
-    draw = np.random.default_rng(words.shape[1])
+    words = words_of(X)
+    first, which = grouped(hashes_of(words))
+    return (first, which) if np.array_equal(words, words[first][which]) else None
+
+
+def hashes_of(words: NDArray[np.uint64], seed: int = 0) -> NDArray[np.uint64]:
+    """A number for each row (n,), which most likely differs where rows differ."""
+    draw = np.random.default_rng([seed, words.shape[1]] if seed else words.shape[1])
     factors: Any = draw.integers(1, 2**62, size=words.shape[1]).astype(np.uint64)
     hashes = np.zeros(len(words), dtype=np.uint64)
     for number in range(words.shape[1]):
@@ -43,11 +48,10 @@ def distinct_rows(X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         hashes += words[:, number]
         # An odd factor loses nothing.
         hashes *= factors[number] | np.uint64(1)
-    first, which = _grouped(hashes)
-    return (first, which) if np.array_equal(words, words[first][which]) else None
+    return hashes
 
 
-def _grouped(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def grouped(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The first of each, in the order of the rows, and for each row which of these it is."""
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
@@ -65,8 +69,9 @@ def _sums_of_numbers(X: Any) -> NDArray[np.uint64]:
     return hashes
 
 
-def _words(rows: NDArray[Any]) -> NDArray[np.uint64]:
-    """The bytes of each row as whole numbers of eight bytes (n, w)."""
+def words_of(X: NDArray[Any]) -> NDArray[np.uint64]:
+    """What each row holds as whole numbers of eight bytes (n, w)."""
+    rows = np.packbits(X, axis=1) if X.dtype == np.bool_ else np.ascontiguousarray(X)
     content = rows.view(np.uint8).reshape(len(rows), -1)
     width = -(-content.shape[1] // 8) * 8
     padded = np.zeros((len(rows), width), dtype=np.uint8)

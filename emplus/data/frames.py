@@ -13,7 +13,7 @@ from emplus.errors import ArgumentError, DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_frame", "names_of"]
+__all__ = ["as_frame", "names_of", "native"]
 
 
 def as_frame(table: Any) -> tuple[pd.DataFrame, np.dtype[Any] | None]:
@@ -40,7 +40,7 @@ def as_frame(table: Any) -> tuple[pd.DataFrame, np.dtype[Any] | None]:
 
 def _converted(table: Any, pd: Any) -> tuple[pd.DataFrame, np.dtype[Any] | None]:
     if isinstance(table, pd.DataFrame):
-        return table, None
+        return native(table), None
     if hasattr(table, "to_pandas"):
         # Some need a further package for it.
         with suppress(ImportError):
@@ -65,6 +65,22 @@ def _converted(table: Any, pd: Any) -> tuple[pd.DataFrame, np.dtype[Any] | None]
     # Without a type, pandas would make text of its own type out of objects.
     held = object if array.dtype.kind in "OU" else array.dtype
     return pd.DataFrame(array, dtype=held), array.dtype
+
+
+def native(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its numbers in this machine's byte order, which pandas takes rows of alone."""
+    foreign = [
+        at
+        for at, dtype in enumerate(frame.dtypes)
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    ]
+    if not foreign:
+        return frame
+    changed = frame.copy(deep=False)
+    for at in foreign:
+        values = frame.iloc[:, at].to_numpy()
+        changed.isetitem(at, values.astype(values.dtype.newbyteorder("=")))
+    return changed
 
 
 def _array(table: Any) -> np.ndarray[Any, Any]:

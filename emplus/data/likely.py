@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from emplus.data.choices import label_of
 from emplus.data.frames import as_frame, names_of
 from emplus.numerics.sparse import is_sparse
 
-__all__ = ["likely_family"]
+__all__ = ["family_of", "likely_family", "only_zero_and_one"]
 
 # Most tables that are not of zeros and ones show it in their first rows.
 _ROWS_AT_ONCE = 1 << 12
@@ -42,9 +43,9 @@ def likely_family(X: Any) -> str:
     ('mixed', 'categorical')
     """
     if is_sparse(X):
-        return "bernoulli" if _binary(np.asarray(X.data)) else "gaussian"
+        return "bernoulli" if only_zero_and_one(np.asarray(X.data)) else "gaussian"
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
-        return "bernoulli" if _binary(X) else "gaussian"
+        return "bernoulli" if only_zero_and_one(X) else "gaussian"
     frame, _ = as_frame(X)
     names = names_of(frame)
     held, binary = set(), True
@@ -54,15 +55,24 @@ def likely_family(X: Any) -> str:
         what = content(column, label)
         held.add("text" if what == "category" else what)
         if binary and what == "number":
-            binary = _binary(numbers(column, label))
-    if held <= {"number", "bool"} and binary:
+            binary = only_zero_and_one(numbers(column, label))
+    return family_of(held, binary)
+
+
+def family_of(held: Collection[str], binary: bool) -> str:
+    """The family for columns of ``"number"``, ``"bool"`` and ``"text"``.
+
+    ``binary`` is whether all numbers are 0 or 1.
+    """
+    kinds = set(held)
+    if kinds <= {"number", "bool"} and binary:
         return "bernoulli"
-    if len(held) > 1 or "bool" in held:
+    if len(kinds) > 1 or "bool" in kinds:
         return "mixed"
-    return "gaussian" if "number" in held else "categorical"
+    return "gaussian" if "number" in kinds else "categorical"
 
 
-def _binary(values: NDArray[Any]) -> bool:
+def only_zero_and_one(values: NDArray[Any]) -> bool:
     """Whether there is nothing but 0, 1 and missing values."""
     for start in range(0, len(values), _ROWS_AT_ONCE):
         part = values[start : start + _ROWS_AT_ONCE]

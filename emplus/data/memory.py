@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from emplus.data.base import Array, Block, Source
 from emplus.data.distinct import distinct_rows
+from emplus.data.distinct_stored import distinct_stored
+from emplus.data.spill import in_order
 from emplus.data.stored import StoredRows
 from emplus.errors import ArgumentError
 from emplus.numerics.moments import Moments
@@ -191,11 +193,13 @@ class ArraySource:
         """A source in which equal rows are one, with their weights added.
 
         Itself where that saves little, where the rows are not boolean or whole numbers, and where
-        components are known.
+        components are known; of rows in a file also where more than two million of them differ.
         """
-        stored = isinstance(self._X, StoredRows)
-        if self._X.dtype.kind == "f" or self.labels is not None or stored:
+        if self._X.dtype.kind == "f" or self.labels is not None:
             return self
+        if isinstance(self._X, StoredRows):
+            few = distinct_stored(self._X, self._weight, int(_MOST_DISTINCT * self.n_rows))
+            return self if few is None else self._with(*few, None)
         found = distinct_rows(self._X)
         if found is None or len(found[0]) > _MOST_DISTINCT * self.n_rows:
             return self
@@ -205,7 +209,12 @@ class ArraySource:
 
     def columns(self, chosen: NDArray[np.integer]) -> ArraySource:
         """A source of some of the columns."""
-        return self._with(self._X[:, chosen], self._weight, self.labels)
+        X = self._X
+        # Indexing would give an array that lies column by column, whose sums round otherwise.
+        some: Any = X.take(chosen, axis=1) if isinstance(X, np.ndarray) else X[:, chosen]
+        if isinstance(X, StoredRows) and self.order is not None:
+            some = in_order(some)  # as an array is sorted anew, by what is missing in these
+        return self._with(some, self._weight, self.labels)
 
     def _with(
         self, X: Any, weight: Array | None, labels: NDArray[np.integer] | None

@@ -12,13 +12,25 @@ from numpy.lib import format as npy
 
 from emplus.data.spill import in_order, spilled
 from emplus.data.stored import StoredRows
+from emplus.data.tables import StoredTable
 from emplus.errors import DataError
 
-__all__ = ["Opened", "blocks_of", "is_stored", "open_rows"]
+__all__ = [
+    "Opened",
+    "blocks_of",
+    "file_of",
+    "is_stored",
+    "mapped",
+    "npy_rows",
+    "open_rows",
+    "rows_at_once",
+    "tables",
+    "types_of",
+]
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _PARQUET = (".parquet", ".pq")
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 65_536, 1 << 22
 
 
 class Opened(NamedTuple):
@@ -36,7 +48,7 @@ def is_stored(X: Any) -> bool:
     if isinstance(X, np.memmap):
         whole = X.ndim == 2 and X.flags.c_contiguous and 0 not in X.shape
         return bool(whole and X.filename is not None and X.mode != "c")
-    if isinstance(X, str | os.PathLike | StoredRows | Opened):
+    if isinstance(X, str | os.PathLike | StoredRows | Opened | StoredTable):
         return True
     return callable(X) and not hasattr(X, "__array__")
 
@@ -66,14 +78,16 @@ def open_rows(X: Any) -> Opened:
         return X
     if isinstance(X, StoredRows):
         return Opened(X, None)
+    if isinstance(X, StoredTable):
+        return _from_blocks(X.make, X.what)
     if isinstance(X, np.memmap):
-        return Opened(in_order(_mapped(X)), None)
+        return Opened(in_order(mapped(X)), None)
     if callable(X):
         return _from_blocks(X, "The factory of blocks")
-    path = _file(X)
+    path = file_of(X)
     if path.suffix.lower() == ".npy":
-        return Opened(in_order(_npy(path)), None)
-    return _from_blocks(lambda: _tables(path), repr(str(path)))
+        return Opened(in_order(npy_rows(path)), None)
+    return _from_blocks(lambda: tables(path), repr(str(path)))
 
 
 def blocks_of(X: str | os.PathLike[str]) -> Iterator[tuple[tuple[str, ...] | None, Any]]:
@@ -82,16 +96,17 @@ def blocks_of(X: str | os.PathLike[str]) -> Iterator[tuple[tuple[str, ...] | Non
     Nothing is written, and nothing kept; for what needs the rows once. Errors are those of
     `open_rows`.
     """
-    path = _file(X)
+    path = file_of(X)
     if path.suffix.lower() == ".npy":
-        for block in _npy(path).blocks():
+        for block in npy_rows(path).blocks():
             yield None, block if block.dtype.kind == "f" else block.astype(np.float64)
         return
-    for table in _tables(path):
+    for table in tables(path):
         yield tuple(map(str, table.columns)), _numbers(table, repr(str(path)))
 
 
-def _file(X: str | os.PathLike[str]) -> Path:
+def file_of(X: str | os.PathLike[str]) -> Path:
+    """The place of a file that can be read block by block."""
     path = Path(os.fspath(X))
     if not path.is_file():
         raise DataError(f"There is no file {str(path)!r}.")
@@ -103,13 +118,34 @@ def _file(X: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _tables(path: Path) -> Iterator[Any]:
-    """Data frames of some of the rows, one after the other."""
+def tables(path: Path, types: dict[str, Any] | None = None) -> Iterator[Any]:
+    """Data frames of some of the rows, one after the other; with ``types`` of a CSV's columns."""
     suffix = path.suffix.lower()
-    return _parquet(path) if suffix in _PARQUET else _text(path, _TEXT[suffix])
+    return _parquet(path) if suffix in _PARQUET else _text(path, _TEXT[suffix], types)
 
 
-def _npy(path: Path) -> StoredRows:
+def types_of(path: Path) -> dict[str, Any]:
+    """Types of those columns of a CSV whose blocks may be read as others than the whole column.
+
+    Cost: a pass over the file.
+    """
+    if path.suffix.lower() in _PARQUET:
+        return {}
+    held: dict[str, set[str]] = {}
+    for block in tables(path):
+        for name, column in block.items():
+            held.setdefault(name, set()).add(_held(column))
+    types = {name: _type(found) for name, found in held.items()}
+    return {name: dtype for name, dtype in types.items() if dtype is not None}
+
+
+def rows_at_once(width: int) -> int:
+    """Rows of a block of a table with so many columns."""
+    return max(1, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // max(width, 1)))
+
+
+def npy_rows(path: Path, *, text: bool = False) -> StoredRows:
+    """The rows of an .npy file where they are; of text only where that is said."""
     with open(path, "rb") as file:
         try:
             version = npy.read_magic(file)
@@ -118,7 +154,7 @@ def _npy(path: Path) -> StoredRows:
         except ValueError as error:
             raise DataError(f"{str(path)!r} is no .npy file: {error}.") from None
         offset = file.tell()
-    if len(shape) != 2 or (dtype.kind != "f" and dtype.kind not in "biu"):
+    if len(shape) != 2 or dtype.kind not in ("biufU" if text else "biuf"):
         raise DataError(
             f"{str(path)!r} holds an array of shape {shape} and type {dtype}; rows are a matrix of "
             "numbers."
@@ -137,7 +173,8 @@ def _npy(path: Path) -> StoredRows:
     return rows if dtype.kind != "f" or dtype.itemsize in (4, 8) else rows.astype(np.float64)
 
 
-def _mapped(X: np.memmap[Any, Any]) -> StoredRows:
+def mapped(X: np.memmap[Any, Any]) -> StoredRows:
+    """The rows of a memory map, to be read from its file."""
     if not is_stored(X):
         raise DataError(
             "A memory map is read block by block where it is a whole matrix in C order; give "
@@ -188,22 +225,48 @@ def _common(block: Any) -> np.dtype[Any]:
 
 def _parquet(path: Path) -> Iterator[Any]:
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise DataError(
             "Parquet files are read by pyarrow, which is not installed: pip install "
             "'emplus[parquet]'."
         ) from None
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
-            yield batch.to_pandas()
+    try:
+        with parquet.ParquetFile(path) as file:
+            rows = rows_at_once(len(file.schema_arrow))
+            for batch in file.iter_batches(batch_size=rows):
+                yield batch.to_pandas()
+    except ArrowException as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{str(path)!r} is a damaged Parquet file: {reason}.") from None
 
 
-def _text(path: Path, separator: str) -> Iterator[Any]:
+def _held(column: Any) -> str:
+    import pandas as pd
+
+    kinds = pd.api.types
+    if not column.notna().any():
+        return "nothing"
+    if kinds.is_bool_dtype(column.dtype) or kinds.infer_dtype(column, skipna=True) == "boolean":
+        return "truth"
+    if not kinds.is_numeric_dtype(column.dtype):
+        return "text"
+    return "float" if column.dtype.kind == "f" else "whole"
+
+
+def _type(held: set[str]) -> Any:
+    if "text" in held or {"truth", "float"} <= held or {"truth", "whole"} <= held:
+        return str
+    return np.float64 if "float" in held else None
+
+
+def _text(path: Path, separator: str, types: dict[str, Any] | None = None) -> Iterator[Any]:
     import pandas as pd
 
     try:
-        with pd.read_csv(path, sep=separator, chunksize=_ROWS_AT_ONCE) as reader:
+        width = pd.read_csv(path, sep=separator, nrows=0).shape[1]
+        options: Any = {"sep": separator, "chunksize": rows_at_once(width), "dtype": types}
+        with pd.read_csv(path, **options) as reader:
             yield from reader
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{str(path)!r} cannot be read as a table: {error}.") from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 from emplus.data.stored import StoredRows
 from emplus.errors import DataError
-from emplus.numerics.patterns import pattern_order
+from emplus.numerics.patterns import packed_order
 
-__all__ = ["in_order", "spilled"]
+__all__ = ["in_order", "spilled", "spilled_as", "spilled_codes"]
 
 
 class _Scratch:
@@ -48,8 +49,55 @@ def spilled(blocks: Iterable[Any], what: str) -> StoredRows:
     OSError
         If the disk is full, or cannot be written.
     """
+    return in_order(spilled_as(blocks, None, what))
+
+
+def spilled_codes(blocks: Iterable[Any], small: Any, complete: Any, what: str) -> StoredRows:
+    """Blocks of codes (b, d) in a temporary file, one or two bytes an entry.
+
+    Parameters
+    ----------
+    blocks : iterable of (b, d) ndarray
+        Truth values, or whole numbers as floating ones, NaN where an entry is missing.
+    small : numpy dtype
+        Of the file: whole numbers that may be below 0.
+    complete : numpy dtype
+        What rows are given as where nothing is missing; where something is, they are float64, and
+        kept as those of `spilled`.
+    what : str
+        What they are, for messages.
+
+    Raises
+    ------
+    DataError
+        If there is no row.
+    OSError
+        If the disk is full, or cannot be written.
+    """
+    missing = False
+
+    def codes() -> Iterator[Any]:
+        nonlocal missing
+        for block in blocks:
+            if block.dtype.kind != "f":
+                yield block.astype(small)
+                continue
+            absent = np.isnan(block)
+            missing = missing or bool(absent.any())
+            yield np.where(absent, -1.0, block).astype(small)
+
+    rows = spilled_as(codes(), np.dtype(small), what)
+    given = np.dtype(np.float64 if missing else complete)
+    return in_order(replace(rows, given=given, coded=missing))
+
+
+def spilled_as(blocks: Iterable[Any], dtype: np.dtype[Any] | None, what: str) -> StoredRows:
+    """Blocks one after the other as they are, of one type; that of the first where none is named.
+
+    Raises as `spilled`.
+    """
     holder = _Scratch()
-    written, width, dtype = 0, None, None
+    written, width = 0, None
     with open(holder.place, "wb") as file:
         for block in blocks:
             rows = np.asarray(block)
@@ -67,7 +115,7 @@ def spilled(blocks: Iterable[Any], what: str) -> StoredRows:
             written += len(rows)
     if not written or width is None or dtype is None:
         raise DataError(f"{what} has no rows.")
-    return in_order(StoredRows(holder.place, written, width, dtype, holder=holder))
+    return StoredRows(holder.place, written, width, dtype, holder=holder)
 
 
 def _kept(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -78,21 +126,25 @@ def _kept(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def in_order(rows: StoredRows) -> StoredRows:
     """The rows themselves, or where entries are missing a copy in the order of what is missing.
 
-    Cost: a pass over the file, and where entries are missing two more, n (d + 16) bytes in memory.
+    Cost: a pass over the file, and where entries are missing two more, n (d / 8 + 24) bytes in
+    memory.
     """
-    if rows.stored.kind != "f":
+    if rows.dtype.kind != "f":
         return rows
     if not any(_has_nan(block) for block in rows.blocks()):
         return rows
-    packed = [np.packbits(np.isnan(block), axis=1) for block in rows.blocks()]
-    order = pattern_order(np.unpackbits(np.concatenate(packed), axis=1).view(bool))
+    order = packed_order(
+        np.concatenate([np.packbits(np.isnan(block), axis=1) for block in rows.blocks()])
+    )
     place_of = np.empty(len(order), dtype=np.intp)
     place_of[order] = np.arange(len(order))
+    # Codes stay as small as they are.
+    raw = replace(rows, given=None, coded=False) if rows.coded else rows
     holder = _Scratch()
-    _write_ordered(rows, holder.place, place_of)
-    return StoredRows(
-        holder.place, len(rows), rows.shape[1], rows.dtype, order=order, holder=holder
-    )
+    _write_ordered(raw, holder.place, place_of)
+    n, d = raw.shape
+    kept = StoredRows(holder.place, n, d, raw.dtype, order=order, holder=holder)
+    return replace(kept, given=rows.given, coded=rows.coded)
 
 
 def _has_nan(block: NDArray[Any]) -> bool:

@@ -50,6 +50,9 @@ class StoredRows:
         Runs of so many rows: every ``step``-th, beginning with ``first``.
     given : numpy dtype, optional
         What the rows are given as; that of the file, in this machine's order of bytes, by default.
+    coded : bool
+        Whether whole numbers below 0 stand for missing entries, which are NaN where rows are given
+        as floating numbers.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class StoredRows:
     chosen: NDArray[np.intp] | None = None
     part: tuple[int, int, int] = (0, 1, 1)
     given: np.dtype[Any] | None = None
+    coded: bool = False
 
     def __post_init__(self) -> None:
         if os.stat(self.path).st_size < self.offset + self.n_stored * self._row_bytes:
@@ -199,8 +203,11 @@ class StoredRows:
 
     def _finished(self, rows: NDArray[Any]) -> NDArray[Any]:
         if self.chosen is not None:
-            rows = rows[:, self.chosen]
-        return rows.astype(self.dtype, copy=False)
+            rows = rows.take(self.chosen, axis=1)  # row by row in memory, as arrays are
+        given = rows.astype(self.dtype, copy=False)
+        if self.coded and given.dtype.kind == "f":
+            given[rows < 0] = np.nan
+        return given
 
     def _too_short(self) -> DataError:
         return DataError(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emplus.data.arrays import check_member, check_names
 from emplus.datasets.dataset import as_rows
 from emplus.errors import DataError
 
@@ -79,8 +80,8 @@ def read_npz(name: str, path: Path) -> Parts:
     Raises
     ------
     DataError
-        If the file is damaged, holds Python objects (which are never unpickled) or has none
-        of those arrays.
+        If the file is damaged, holds Python objects (which are never unpickled), has none of
+        those arrays, or would unpack to far more than there is.
     """
     try:
         # Opened here, because numpy leaves its own file open when the archive is damaged.
@@ -89,7 +90,12 @@ def read_npz(name: str, path: Path) -> Parts:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is not a .npz archive")
             with archive:
-                arrays = {key: archive[key] for key in archive.files}
+                whole: Any = archive.zip
+                check_names(whole, path.name)
+                arrays = {}
+                for key in archive.files:
+                    check_member(whole, key, path.name)
+                    arrays[key] = archive[key]
     except _READ_ERRORS as error:
         raise _damaged(name, path, error) from None
     for rows, labels, test, test_labels, valid in (

@@ -206,31 +206,48 @@ class Accelerated:
     def climb(self, ascent: Ascent) -> None:
         """Plain EM, then longer steps."""
         coordinates = MixtureCoordinates(ascent.problem, ascent.state.mixture)
-        vector = coordinates.free(ascent.state.mixture)
-        memory = min(self.scheme.memory, _NUMBERS_KEPT // (3 * len(vector)))
+        numbers = len(coordinates.free(ascent.state.mixture))
+        memory = min(self.scheme.memory, _NUMBERS_KEPT // (3 * numbers))
+        if not isinstance(ascent.memory, _Patience | _Stepping):
+            ascent.memory = _Patience().after(ascent.state.objective, 0.0, 0.0)
+        slow = self.slow if memory > 1 else np.inf
         small = self.small * ascent.problem.source.total_weight
-        patience = _Patience(self.slow if memory > 1 else np.inf, small)
-        while not patience.over(ascent.state.objective):
-            if not ascent.reach(ascent.evaluate(ascent.maximize())):
+        while isinstance(patience := ascent.memory, _Patience) and not patience.over:
+            state = ascent.evaluate(ascent.maximize())
+            ascent.memory = patience.after(state.objective, slow, small)
+            if not ascent.reach(state):
                 return
         _Steps(self.scheme, ascent, coordinates, memory).climb()
 
 
+@dataclass(frozen=True)
 class _Patience:
-    """Watches how fast EM's gains fall."""
+    """How fast EM's gains fall: the last two objectives, and how many gains in a row were slow."""
 
-    def __init__(self, slow: float, small: float):
-        self._slow, self._small = slow, small
-        self._objectives, self._times = [-np.inf] * 2, 0
+    before: float = -np.inf
+    last: float = -np.inf
+    times: int = 0
 
-    def over(self, objective: float) -> bool:
+    def after(self, objective: float, slow: float, small: float) -> _Patience:
+        """With one more objective."""
+        gain = objective - self.last
+        is_slow = small >= gain >= slow * (self.last - self.before)
+        return _Patience(self.last, objective, self.times + 1 if is_slow else 0)
+
+    @property
+    def over(self) -> bool:
         """Whether two gains in a row have been slow."""
-        before, last = self._objectives
-        gain = objective - last
-        slow = self._small >= gain >= self._slow * (last - before)
-        self._times = self._times + 1 if slow else 0
-        self._objectives = [last, objective]
-        return self._times >= 2
+        return self.times >= 2
+
+
+@dataclass(frozen=True)
+class _Stepping:
+    """What the second part of a run goes on from: points behind, where it stands, how it came."""
+
+    points: tuple[Point, ...]
+    vector: Array
+    plain: bool
+    stretch: float
 
 
 class _Steps:
@@ -241,10 +258,11 @@ class _Steps:
     ):
         self._scheme, self._ascent, self._memory = scheme, ascent, memory
         self._coordinates = coordinates
-        self._vector = coordinates.free(ascent.state.mixture)
-        self._points: list[Point] = []
-        self._plain = True
-        self._stretch = 2.0
+        known = ascent.memory
+        if not isinstance(known, _Stepping):
+            known = _Stepping((), coordinates.free(ascent.state.mixture), True, 2.0)
+        self._points, self._vector = list(known.points), known.vector
+        self._plain, self._stretch = known.plain, known.stretch
 
     def climb(self) -> None:
         """Until the run is to end."""
@@ -257,6 +275,9 @@ class _Steps:
                 self._vector = self._coordinates.free(plain, self._vector)
             else:
                 telling = self._full
+            self._ascent.memory = _Stepping(
+                tuple(self._points), self._vector, self._plain, self._stretch
+            )
             going = self._ascent.reach(state, telling=telling)
 
     def _extrapolated(self, plain: Mixture) -> State | None:

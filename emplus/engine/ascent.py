@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emplus.engine.journal import Journal, Standing
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem, State
 from emplus.engine.stopping import Stopping
@@ -28,7 +29,7 @@ class Ascent:
     """A run on its way up.
 
     A step rule evaluates mixtures, as many as it likes, and hands those it goes on from to `reach`,
-    which keeps the record and says when to end.
+    which keeps the record and says when to end. A run that was broken off begins where it stood.
 
     Attributes
     ----------
@@ -40,17 +41,36 @@ class Ascent:
         Of the start, and of every state handed over.
     passes : int
         Passes over the rows so far, what was not handed over included.
+    memory : object
+        What the rule remembers besides, None at first. It is a value (plain numbers, arrays,
+        frozen dataclasses of emplus) that belongs to the state reached last: a rule puts a new one
+        there before it reaches the next, and begins with what it finds.
     """
 
     def __init__(
-        self, problem: Problem, stopping: Stopping, observers: Sequence[Observer], start: Mixture
+        self,
+        problem: Problem,
+        stopping: Stopping,
+        observers: Sequence[Observer],
+        start: Mixture,
+        journal: Journal,
     ):
         self.problem, self._stopping, self._observers = problem, stopping, observers
-        self.state = replace(problem.evaluate(start), passes=1)
-        self.passes = 1
-        self.objectives = [self.state.objective]
-        self.log_likelihoods = [self.state.log_likelihood]
+        self._journal, self._began = journal, journal.clock()
         self.outcome = Outcome.ITERATIONS_EXHAUSTED
+        self.memory: Any = None
+        self.passes = 1
+        self._resumed = (stood := journal.standing()) is not None
+        if stood is None:
+            self.state = replace(problem.evaluate(start), passes=1)
+            self.objectives = [self.state.objective]
+            self.log_likelihoods = [self.state.log_likelihood]
+        else:
+            self.passes, self.memory = stood.passes, stood.memory
+            state = problem.evaluate(stood.mixture, stood.iteration)
+            self.state = replace(state, passes=stood.passes)
+            self.objectives = list(stood.objectives)
+            self.log_likelihoods = list(stood.log_likelihoods)
 
     @property
     def least(self) -> float:
@@ -59,7 +79,8 @@ class Ascent:
 
     def begin(self) -> bool:
         """Show the start; whether any iteration is allowed."""
-        self._show()
+        if not self._resumed:
+            self._show()
         return self._stopping.max_iter > 0
 
     def maximize(self) -> Mixture:
@@ -98,7 +119,27 @@ class Ascent:
         if telling and gain <= max(self.least, self._stopping.share * gained):
             self.outcome = Outcome.CONVERGED
             return False
-        return self.state.iteration < self._stopping.max_iter
+        if not self.state.iteration < self._stopping.max_iter:
+            return False
+        self._journal.reached(self._standing())
+        return True
+
+    def _standing(self) -> Callable[[], Standing]:
+        """How far the run is, as it is now, for whoever asks later."""
+        state, passes, memory, n = self.state, self.passes, self.memory, len(self.objectives)
+
+        def stand() -> Standing:
+            return Standing(
+                state.mixture,
+                state.iteration,
+                passes,
+                tuple(self.objectives[:n]),
+                tuple(self.log_likelihoods[:n]),
+                memory,
+                self._journal.clock() - self._began,
+            )
+
+        return stand
 
     def _show(self) -> None:
         for observer in self._observers:

@@ -48,24 +48,45 @@ class Stepwise:
 
     def climb(self, ascent: Ascent) -> None:
         """Sweeps, and then the other rule."""
-        problem, first = ascent.problem, ascent.maximize()
+        if ascent.memory is None:
+            # A stream knows no temperature.
+            tempered = ascent.problem.inverse_temperature != 1.0
+            ascent.memory = self._first(ascent, 0 if tempered else self.sweeps)
+        if not isinstance(ascent.memory, _Sweeping) or self._swept(ascent, ascent.memory):
+            self.rule.climb(ascent)
+
+    def _first(self, ascent: Ascent, sweeps: int) -> _Sweeping:
         # Sums of all rows came with the start, told apart by whatever it was: they count as one
         # mini-batch.
-        stream = replace(
-            Stream.after(first, float(mini_batch(first)), self.rate),
-            size=problem.source.total_weight,
-        )
-        # A stream knows no temperature.
-        sweeps = self.sweeps if problem.inverse_temperature == 1.0 else 0
-        for _ in range(sweeps):
+        first = ascent.maximize()
+        rows = float(mini_batch(first))
+        return _Sweeping(sweeps, first, rows, ascent.problem.source.total_weight)
+
+    def _swept(self, ascent: Ascent, sweeping: _Sweeping) -> bool:
+        """Make the sweeps that are left; whether the run goes on."""
+        problem = ascent.problem
+        while sweeping.left:
+            stream = Stream(sweeping.mixture, sweeping.seen, sweeping.size, self.rate)
             stream, _ = stream.learned(problem.source, problem.prior)
             ascent.passes += 1
             state = ascent.evaluate(stream.mixture)
-            if not state.objective > ascent.state.objective:
-                break
-            if not ascent.reach(state, telling=False):
-                return
-        self.rule.climb(ascent)
+            better = state.objective > ascent.state.objective
+            left = sweeping.left - 1 if better else 0
+            sweeping = _Sweeping(left, stream.mixture, stream.seen, stream.size)
+            ascent.memory = sweeping
+            if better and not ascent.reach(state, telling=False):
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class _Sweeping:
+    """The sweeps that are left, and what those before them have taught; see `Stream`."""
+
+    left: int
+    mixture: Mixture
+    seen: float
+    size: float
 
 
 @final
@@ -107,7 +128,9 @@ class Incremental:
         count = max(1, min(self.n_blocks, problem.source.n_rows // _FEWEST_ROWS))
         blocks = [replace(problem, source=part) for part in problem.source.parts(count)]
         known = [block.evaluate(ascent.state.mixture).statistics for block in blocks]
-        ascent.passes += 1
+        if ascent.memory is None:
+            ascent.passes += 1
+            ascent.memory = "blocks"
         going = True
         while going:
             mixture = problem.maximize(_whole(known))

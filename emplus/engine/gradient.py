@@ -52,16 +52,19 @@ class GradientAscent:
     def climb(self, ascent: Ascent) -> None:
         """Line searches along gradients; one step of EM where none of them leads up."""
         here, length, going = _Place(ascent), self.length, True
+        if isinstance(known := ascent.memory, _Climbed):
+            here.move(known.vector, ascent.state)
+            length = known.length
         while going:
-            found = self._line(here, length)
+            found, telling = self._line(here, length), True
             if found is None:
                 here.plain()
-                going = ascent.reach(here.state)
-                continue
-            vector, state, taken, whole = found
-            here.move(vector, state)
-            going = ascent.reach(state, telling=here.settled())
-            length = 2.0 * taken if whole else taken
+            else:
+                vector, state, taken, whole = found
+                here.move(vector, state)
+                length, telling = 2.0 * taken if whole else taken, here.settled()
+            ascent.memory = _Climbed(here.vector, length)
+            going = ascent.reach(here.state, telling=telling)
 
     def _line(self, here: _Place, length: float) -> tuple[Array, State, float, bool] | None:
         gradient = here.gradient / here.weight
@@ -74,6 +77,14 @@ class GradientAscent:
                 return vector, state, length, tries == 0
             length *= shortened(length * slope, gain)
         return None
+
+
+@dataclass(frozen=True)
+class _Climbed:
+    """Where gradient ascent stands, and the length of the step that is tried next."""
+
+    vector: Array
+    length: float
 
 
 @final
@@ -99,30 +110,6 @@ class LBFGS:
         from scipy import optimize
 
         minimize: Any = optimize.minimize
-        here = _Place(ascent)
-        seen: dict[bytes, State] = {here.vector.tobytes(): here.state}
-        worst = -here.state.objective / here.weight
-
-        def downhill(vector: Array) -> tuple[float, Array]:
-            nonlocal worst
-            if (state := seen.get(vector.tobytes())) is None:
-                state = here.evaluated(vector)
-            if state is None:
-                # A wall: the line search comes back from it.
-                return worst + 10.0 * (1.0 + abs(worst)), np.zeros_like(vector)
-            seen[vector.tobytes()] = state
-            worst = max(worst, -state.objective / here.weight)
-            gradient = here.coordinates.gradient(vector, state)
-            return -state.objective / here.weight, -gradient / here.weight
-
-        def reached(vector: Array) -> None:
-            state = seen[vector.tobytes()]
-            seen.clear()
-            seen[vector.tobytes()] = state
-            here.move(vector.copy(), state)
-            if not ascent.reach(state, telling=here.settled()):
-                raise _EnoughError
-
         options: dict[str, Any] = {
             "maxcor": self.memory,
             "maxiter": np.iinfo(np.int32).max,
@@ -130,18 +117,86 @@ class LBFGS:
             "ftol": 0.0,
             "gtol": 0.0,
         }
+        downhill = _Downhill(ascent)
         try:
             minimize(
                 downhill,
-                here.vector,
+                downhill.start,
                 jac=True,
                 method="L-BFGS-B",
-                callback=reached,
+                callback=downhill.reached,
                 options=options,
             )
         except _EnoughError:
             return
         EM().climb(ascent)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What SciPy has asked for and been told since it began, with the points it went on from.
+
+    Nothing else of it can be kept; told the same again, it comes to the same place.
+    """
+
+    start: Array
+    vector: Array
+    told: tuple[tuple[float, Array], ...]
+    reached: int
+    worst: float
+
+
+class _Downhill:
+    """Minus the objective a row and its gradient, as SciPy asks for them."""
+
+    def __init__(self, ascent: Ascent):
+        self._ascent, self._place = ascent, _Place(ascent)
+        known = ascent.memory if isinstance(ascent.memory, _Asked) else None
+        if known is not None:
+            self._place.move(known.vector, ascent.state)
+        self.start = self._place.vector if known is None else known.start
+        self._told = [] if known is None else list(known.told)
+        # What was asked for and reached before a run was broken off is asked for again.
+        self._again = [] if known is None else list(reversed(known.told))
+        self._reached, self._passed = (0, 0) if known is None else (known.reached, 0)
+        worst = -ascent.state.objective / self._place.weight
+        self._worst = worst if known is None else known.worst
+        self._seen = {self._place.vector.tobytes(): ascent.state}
+
+    def __call__(self, vector: Array) -> tuple[float, Array]:
+        """The value at a vector (p,) and the gradient (p,)."""
+        if self._again:
+            return self._again.pop()
+        self._told.append(self._evaluated(vector))
+        return self._told[-1]
+
+    def _evaluated(self, vector: Array) -> tuple[float, Array]:
+        here = self._place
+        if (state := self._seen.get(vector.tobytes())) is None:
+            state = here.evaluated(vector)
+        if state is None:
+            # A wall: the line search comes back from it.
+            return self._worst + 10.0 * (1.0 + abs(self._worst)), np.zeros_like(vector)
+        self._seen[vector.tobytes()] = state
+        self._worst = max(self._worst, -state.objective / here.weight)
+        gradient = here.coordinates.gradient(vector, state)
+        return -state.objective / here.weight, -gradient / here.weight
+
+    def reached(self, vector: Array) -> None:
+        """Go on from a vector that was asked for."""
+        self._passed += 1
+        if self._passed <= self._reached:
+            return
+        self._reached = self._passed
+        state = self._seen[vector.tobytes()]
+        self._seen = {vector.tobytes(): state}
+        here = self._place
+        here.move(vector.copy(), state)
+        self._ascent.memory = _Asked(
+            self.start, here.vector, tuple(self._told), self._reached, self._worst
+        )
+        if not self._ascent.reach(state, telling=here.settled()):
+            raise _EnoughError
 
 
 class _EnoughError(Exception):

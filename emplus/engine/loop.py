@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import final
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, final
+
+import numpy as np
 
 from emplus.engine.ascent import Ascent
+from emplus.engine.journal import Journal
 from emplus.engine.observers import Observer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem, State
@@ -39,6 +43,11 @@ class Climb:
         """Iterations taken from the start to the state reached."""
         return self.state.iteration
 
+    def kept(self) -> Climb:
+        """What a journal keeps of it: all but the statistics, which nobody asks for afterwards."""
+        nothing: Any = None
+        return replace(self, state=replace(self.state, statistics=nothing))
+
 
 @final
 @dataclass(frozen=True)
@@ -52,11 +61,14 @@ class Engine:
     stopping : Stopping
     observers : tuple of Observer
         Called with every state, the start's included.
+    journal : Journal
+        Where every climb is written down, if it is to be taken up again.
     """
 
     rule: StepRule = field(default_factory=EM)
     stopping: Stopping = field(default_factory=Stopping)
     observers: tuple[Observer, ...] = ()
+    journal: Journal = field(default_factory=Journal, compare=False, repr=False)
 
     def climb(self, problem: Problem, start: Mixture) -> Climb:
         """Run the step rule from a start until it settles.
@@ -73,10 +85,16 @@ class Engine:
         iteration.
         """
         with single_threaded():
-            return self._climb(problem, start)
+            return self.journal.step("climb", lambda: self._climb(problem, start))
+
+    def drawn(
+        self, draw: Callable[[np.random.Generator], Mixture], rng: np.random.Generator
+    ) -> Mixture:
+        """A start, written down like a climb."""
+        return self.journal.step("start", lambda: draw(rng), rng)
 
     def _climb(self, problem: Problem, start: Mixture) -> Climb:
-        ascent = Ascent(problem, self.stopping, self.observers, start)
+        ascent = Ascent(problem, self.stopping, self.observers, start, self.journal)
         outcome, component = None, None
         try:
             if ascent.begin():

@@ -115,18 +115,23 @@ class PartialEM:
         The family, the prior, and the moments that place the reference point.
     mixture : Mixture
         What the responsibilities come from.
+
+    Attributes
+    ----------
+    work : int
+        Rows times components worked on so far.
     """
 
     def __init__(self, problem: Problem, mixture: Mixture):
         self._problem, self._mixture = problem, mixture
         self._family = problem.family.hold(mixture.parameters)
         self._start = self._make(mixture.parameters, mixture.log_weights)
-        self._work = 0.0
+        self.work = 0
 
     @property
     def passes(self) -> float:
         """Work done so far, in passes over all rows with all components."""
-        return self._work / (self._problem.source.n_rows * self._mixture.n_components)
+        return self.work / (self._problem.source.n_rows * self._mixture.n_components)
 
     def objective(self, cell: Cell, components: Sequence[int] | NDArray[np.intp]) -> float:
         """F_A of some of the mixture's components as they are; O(b m)."""
@@ -136,7 +141,7 @@ class PartialEM:
             # Components without rows may have no weight either.
             return own_prior
         total, _ = _expect(cell, self._start.kernel.take(chosen))
-        self._work += len(chosen) * len(cell.mass)
+        self.work += len(chosen) * len(cell.mass)
         share = np.logaddexp.reduce(self._mixture.log_weights[chosen])
         return total - float(cell.mass.sum() * share) + own_prior
 
@@ -155,7 +160,7 @@ class PartialEM:
             )
             for block in cell.blocks(kernel.width)
         )
-        self._work += weighted.size
+        self.work += weighted.size
         return Group(cell, sums, self._start, place)
 
     def climb(self, groups: Sequence[Group], n_iter: int) -> None:
@@ -185,7 +190,7 @@ class PartialEM:
         """The E step of every group, side by side."""
         kernels = [kernel.take(place) for place in places]
         sizes = np.array([len(cell.mass) for cell in cells])
-        self._work += sum(
+        self.work += sum(
             len(cell.mass) * (p.stop - p.start) for cell, p in zip(cells, places, strict=True)
         )
         runs = _runs(sizes * [kernel.width for kernel in kernels])

@@ -14,7 +14,10 @@ __all__ = ["EM", "Proposals", "StepRule", "WarmStart"]
 
 
 class StepRule(Protocol):
-    """A way up the hill: it knows how to step, the `Ascent` when to end."""
+    """A way up the hill: it knows how to step, the `Ascent` when to end.
+
+    A rule that remembers more than the state it stands at keeps that in ``ascent.memory``.
+    """
 
     def climb(self, ascent: Ascent) -> None:
         """Go up from ``ascent.state`` until ``ascent.reach`` says that the run is to end."""
@@ -61,7 +64,8 @@ class WarmStart:
 
     def climb(self, ascent: Ascent) -> None:
         """EM first."""
-        for _ in range(self.n_iter):
+        # The iterations of a run that was broken off count.
+        for _ in range(len(ascent.objectives) - 1, self.n_iter):
             if not ascent.reach(ascent.evaluate(ascent.maximize())):
                 return
         self.rule.climb(ascent)

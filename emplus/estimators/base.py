@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
@@ -25,8 +26,9 @@ from emplus.engine.problem import Problem
 from emplus.engine.registry import make_rule
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataError
-from emplus.estimators.far_rows import clustered_rows, opened_rows
+from emplus.estimators.far_rows import clustered_rows, opened_rows, some_rows
 from emplus.estimators.measures import Measures
+from emplus.estimators.recording import journal_of
 from emplus.estimators.streaming import Streaming
 from emplus.estimators.telling import warn_of_columns, warn_of_fit, warn_of_rows
 from emplus.estimators.validation import (
@@ -38,13 +40,14 @@ from emplus.estimators.validation import (
     check_sample_weight,
     check_spread,
     given_array,
-    make_rng,
     spread_fits,
     squarable,
     unless_refused,
+    unmasked,
 )
 from emplus.families.base import Family, counts_only
 from emplus.mixture import Mixture
+from emplus.numerics.threads import single_threaded
 from emplus.search.base import Search
 from emplus.search.fit import Fit
 from emplus.search.registry import make_search
@@ -131,11 +134,10 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
             return opened_rows(self, X, self.allow_missing, reset=reset)
         rows = validate_data(
             self,
-            X,
+            unmasked(X),
             reset=reset,
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,
-            ensure_min_samples=1,
         )
         rows = rows.astype(rows.dtype.newbyteorder("="), copy=False)  # as data frames may hold
         check_entries(rows, self._names, self.allow_missing)
@@ -160,6 +162,7 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         sample_weight: ArrayLike | None = None,
         *,
         labels: ArrayLike | None = None,
+        checkpoint: Any = None,
     ) -> Self:
         """Fit the mixture to the rows of ``X``.
 
@@ -177,6 +180,10 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         labels : (n,) array_like of int, optional
             The component 0 .. k - 1 that a row is known to come from, -1 where it is not known.
             A known row belongs to its component alone, throughout the fit.
+        checkpoint : path-like or Checkpoint, optional
+            A file in which everything is kept that was worked out, every minute and when the fit is
+            interrupted. Where it holds this fit, of the same rows and arguments, the fit goes on
+            from there, to the same bits.
 
         Returns
         -------
@@ -191,6 +198,8 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
             If an argument is not what the fit can use.
         FitError
             If every start failed, which the default prior rules out.
+        CheckpointError
+            If the checkpoint is another fit's, is damaged, or cannot be written.
 
         Warns
         -----
@@ -201,24 +210,23 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         FitWarning
             If components ended empty, or some of the starts failed.
         """
-        with unless_refused(self):
+        with unless_refused(self), single_threaded():
             k = check_positive_int("n_components", self.n_components)
             source = self._source(X, sample_weight, labels, k)
             family, n_rows = self._family(source.n_features), source.n_rows
             if counts_only(family) and isinstance(self.init_params, str):
                 source = source.distinct()  # few questions have few different answers
-            prior = calibrated_prior(family, source, k, self._strength())
-            problem = Problem(family, source, prior)
             start = self._start(source.n_features, source.labels is not None)
             warm = bool(self.warm_start) and hasattr(self, "mixture_")
             if warm:
                 start = GivenMixture(self.mixture_)
-            fit = self._searched(warm)(
-                self._engine(source.total_weight),
-                problem,
-                lambda rng: start(problem, k, rng),
-                make_rng(self.random_state),
-            )
+            strength, search = self._strength(), self._searched(warm)
+            with journal_of(checkpoint, self, source, self.random_state) as (journal, rng):
+                prior = journal.step("prior", lambda: calibrated_prior(family, source, k, strength))
+                problem = Problem(family, source, prior)
+                engine = replace(self._engine(source.total_weight), journal=journal)
+                draw = partial(start, problem, k)
+                fit = journal.step("fit", lambda: search(engine, problem, draw, rng))
             self._adopt(replace(fit, n_rows=n_rows))
             self.prior_ = prior
         warn_of_rows(source)
@@ -235,7 +243,8 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         known = check_labels(labels, rows.shape[0], k)
         if weight is not None and not weight.all():
             kept = weight > 0
-            rows, weight = self._kept(X, rows, kept) if reset else rows[kept], weight[kept]
+            rows = self._kept(X, rows, kept) if reset else some_rows(rows, kept)
+            weight = weight[kept]
             known = None if known is None else check_labels(known[kept], len(weight), k)
         return rows, weight, known
 
@@ -243,7 +252,6 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         self, X: Any, sample_weight: ArrayLike | None, labels: ArrayLike | None, k: int
     ) -> Source:
         if is_dask(X):
-            self._check_far()
             return clustered_rows(self, X, sample_weight, labels, self.allow_missing)
         rows, weight, known = self._weighed(X, sample_weight, labels, reset=True)
         if rows.shape[0] < k:
@@ -260,16 +268,13 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         check_spread(moments, 8, self._names)
         return source
 
-    def _check_far(self) -> None:
-        if type(self)._read is not MixtureEstimator._read:
-            raise DataError(
-                f"{type(self).__name__} takes rows in memory; Dask collections are for "
-                "GaussianMixture and FactorAnalyzerMixture."
-            )
+    def _reader(self, X: Any, *, reset: bool) -> Any:
+        """What makes rows of the partitions of a Dask collection; None where they are numbers."""
+        return None
 
     def _kept(self, X: Any, rows: Any, kept: NDArray[np.bool_]) -> Any:
         """Some of the rows that were read from a table, as if the others had not been there."""
-        return rows[kept]
+        return some_rows(rows, kept)
 
     def _start(self, d: int, labelled: bool) -> Start:
         k, named = self.n_components, self.init_params
@@ -328,9 +333,10 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         sample_weight: ArrayLike | None = None,
         *,
         labels: ArrayLike | None = None,
+        checkpoint: Any = None,
     ) -> NDArray[np.intp]:
         """Fit, and give the most responsible component of each row (n,)."""
-        return self.fit(X, y, sample_weight, labels=labels).predict(X)
+        return self.fit(X, y, sample_weight, labels=labels, checkpoint=checkpoint).predict(X)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model to a file; see `emplus.io.save`."""
@@ -351,22 +357,7 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
         self.n_features_in_ = mixture.n_features
         if feature_names is not None:
             self.feature_names_in_ = np.asarray(feature_names, dtype=object)
-        outcome = Outcome(summary["outcome"])
-        fit = Fit(
-            mixture=mixture,
-            log_likelihood=float(summary["log_likelihood"]),
-            log_prior=float(summary["log_prior"]),
-            outcome=outcome,
-            n_iter=int(summary["n_iter"]),
-            passes=float(summary.get("passes", len(trace))),
-            trace=tuple(float(value) for value in trace),
-            log_likelihoods=tuple(float(value) for value in log_likelihoods),
-            runs=(),
-            seconds=float(summary["seconds"]),
-            n_rows=int(summary["n_rows"]),
-            total_weight=float(summary["total_weight"]),
-        )
-        self._adopt(fit)
+        self._adopt(Fit.restored(mixture, summary, trace, log_likelihoods))
 
     def _description(self) -> Any:
         """What a model file must hold besides parameters and arguments, fit for JSON."""
@@ -383,7 +374,6 @@ class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # typ
     def _rows(self, X: Any) -> Source:
         check_is_fitted(self)
         if is_dask(X):
-            self._check_far()
             return clustered_rows(self, X, None, None, self.allow_missing, reset=False)
         rows = self._read(X, reset=False)
         if isinstance(rows, np.ndarray) and rows.dtype == np.float32:

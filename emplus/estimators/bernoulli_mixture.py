@@ -10,16 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from sklearn.utils.validation import validate_data
 
+from emplus.data.opening import is_stored
 from emplus.engine.observers import Observer
 from emplus.engine.online import LearningRate
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataError
 from emplus.estimators.base import MixtureEstimator
+from emplus.estimators.far_readers import TruthReader
+from emplus.estimators.far_tables import opened_truths
 from emplus.estimators.validation import (
     check_entries,
     column_name,
     given_array,
     pseudo_rows,
+    unmasked,
 )
 from emplus.families.bernoulli import Bernoulli
 from emplus.numerics.sparse import is_sparse
@@ -176,6 +180,9 @@ class BernoulliMixture(MixtureEstimator):
         return {"probabilities": probabilities}
 
     def _read(self, X: Any, *, reset: bool) -> Any:
+        if is_stored(X):
+            return opened_truths(self, X, reset=reset)
+        X = unmasked(X)
         rows = validate_data(
             self,
             X,
@@ -186,15 +193,29 @@ class BernoulliMixture(MixtureEstimator):
         )
         if is_sparse(rows):
             return self._sparse(csr_array(rows))
-        if rows.dtype.kind == "f":
-            check_entries(rows, self._names, self.allow_missing)
-        if rows.dtype == np.bool_:
-            return rows
-        return self._binary(rows)
+        return self._truths(rows)
 
-    def _binary(self, rows: Any) -> Any:
-        """Booleans, or 0, 1 and NaN where entries are missing."""
-        threshold = self._threshold(rows)
+    def _kept(self, X: Any, rows: Any, kept: NDArray[np.bool_]) -> Any:
+        if is_stored(X):
+            return opened_truths(self, X, reset=True, kept=kept)
+        return super()._kept(X, rows, kept)
+
+    def _reader(self, X: Any, *, reset: bool) -> Any:
+        # Of the arguments only those that matter travel.
+        alone = BernoulliMixture(binarize=self.binarize, allow_missing=self.allow_missing)
+        if self._names is not None:
+            alone.feature_names_in_ = self._names
+        return TruthReader(alone._truths)
+
+    def _truths(self, rows: Any, first: int = 0) -> Any:
+        """Booleans, or 0, 1 and NaN where entries are missing; ``first`` numbers the first row."""
+        if rows.dtype.kind == "f":
+            numbers = np.arange(first, first + len(rows)) if first else None
+            check_entries(rows, self._names, self.allow_missing, numbers=numbers)
+        return rows if rows.dtype == np.bool_ else self._binary(rows, first)
+
+    def _binary(self, rows: Any, first: int) -> Any:
+        threshold = self._threshold(rows, first)
         with np.errstate(over="ignore", invalid="ignore"):
             missing = rows.dtype.kind == "f" and bool(np.isnan(rows.sum()) and np.isnan(rows).any())
         binary = np.empty(rows.shape, dtype=np.float64 if missing else np.bool_)
@@ -222,7 +243,7 @@ class BernoulliMixture(MixtureEstimator):
         binary.eliminate_zeros()
         return binary
 
-    def _threshold(self, values: Any) -> float:
+    def _threshold(self, values: Any, first: int = 0) -> float:
         if self.binarize is not None:
             if isinstance(self.binarize, bool) or not isinstance(
                 self.binarize, int | float | np.number
@@ -234,10 +255,13 @@ class BernoulliMixture(MixtureEstimator):
         odd = ~((values == 0) | (values == 1) | (values != values))
         if odd.any():
             at = np.unravel_index(int(odd.argmax()), values.shape)
-            place = column_name(int(at[1]), self._names) if values.ndim == 2 else "the rows"
+            place, row = "the rows", ""
+            if values.ndim == 2:
+                place = column_name(int(at[1]), self._names)
+                row = f" in row {first + int(at[0])}"
             raise DataError(
-                f"{place.capitalize()} holds {values[at]:g}, neither 0 nor 1; set binarize to a "
-                "threshold above which values count as 1."
+                f"{place.capitalize()} holds {values[at]:g}{row}, neither 0 nor 1; set binarize to "
+                "a threshold above which values count as 1."
             )
         return 0.5
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emplus.data.coding import Coding
+from emplus.data.choices import Chosen
 from emplus.engine.observers import Observer
 from emplus.engine.online import LearningRate
 from emplus.engine.rules import StepRule
@@ -147,8 +147,8 @@ class CategoricalMixture(CodedEstimator):
         )
         self.prior = prior
 
-    def _infer(self, X: Any) -> Coding:
-        return Coding.infer(X, categorical=range(X.shape[1]))
+    def _chosen(self, n_features: int) -> dict[str, Chosen]:
+        return {"categorical": range(n_features)}
 
     def _family(self, n_features: int) -> Categorical:
         return Categorical(self.coding_.levels)

@@ -58,6 +58,9 @@ def read_classes(
     """
     if y is None:
         raise DataError("A classifier requires y to be passed, but the target y is None.")
+    if np.ma.isMaskedArray(y):
+        hidden, y = np.ma.getmaskarray(y), np.array(y, dtype=object)
+        y[hidden] = None
     labels = np.asarray(column_or_1d(y, warn=True))
     if len(labels) != n:
         raise DataError(f"y has {len(labels)} labels for {n} rows; give one a row.")

@@ -11,9 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from emplus.data.frames import as_frame
+from emplus.data.cluster import is_dask
+from emplus.data.frames import as_frame, native
+from emplus.data.opening import is_stored
+from emplus.errors import DataError
 from emplus.estimators.class_codes import read_classes
-from emplus.estimators.validation import check_sample_weight
+from emplus.estimators.validation import check_sample_weight, unmasked
 from emplus.numerics.sparse import is_sparse
 
 __all__ = ["ClassRows"]
@@ -80,7 +83,8 @@ class ClassRows:
         for looked_at in (rows[: 16 * most], rows):
             some = self.rows[looked_at]
             some = some.toarray() if is_sparse(some) else some
-            different = len(np.unique(some, axis=0))
+            # By their bytes, where 0 and -0 are the same: numpy.unique compares columns in turn.
+            different = len({row.tobytes() for row in some + np.zeros(1, dtype=some.dtype)})
             if different >= most:
                 break
         return min(different, most)
@@ -92,11 +96,18 @@ class ClassRows:
 
 def _indexable(X: Any) -> Any:
     """The rows as something that gives some of them for their numbers."""
+    if is_dask(X) or (is_stored(X) and not isinstance(X, np.ndarray)):
+        raise DataError(
+            "Classifiers take rows in memory, not files, blocks or Dask collections; read them "
+            "first."
+        )
     if isinstance(X, pd.DataFrame):
-        return X
+        return native(X)
     if hasattr(X, "to_pandas") or hasattr(X, "__dataframe__"):
         return as_frame(X)[0]
-    return csr_array(X) if is_sparse(X) else np.asarray(X)
+    if isinstance(X, np.matrix):
+        raise TypeError("np.matrix is not supported; give a plain array, np.asarray(X).")
+    return csr_array(X) if is_sparse(X) else np.asarray(unmasked(X))
 
 
 def _some(table: Any, rows: NDArray[Any]) -> Any:

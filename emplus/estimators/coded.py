@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from emplus.data.choices import Chosen
 from emplus.data.coding import Coding
 from emplus.data.frames import as_frame
+from emplus.data.opening import is_stored
 from emplus.engine.problem import Problem
 from emplus.errors import DataError, ModelFileError
 from emplus.estimators.base import MixtureEstimator
+from emplus.estimators.far_readers import CodeReader, learned_on
+from emplus.estimators.far_tables import opened_codes
 from emplus.estimators.telling import warn_of_columns
-from emplus.estimators.validation import column_name
+from emplus.estimators.validation import column_name, unmasked
 from emplus.mixture import Mixture
 from emplus.numerics.sparse import is_sparse
 
@@ -34,10 +38,16 @@ class CodedEstimator(MixtureEstimator):
     _whole_coding: Coding | None = None
 
     @abstractmethod
+    def _chosen(self, n_features: int) -> dict[str, Chosen]:
+        """The kinds of columns that are given, by name or place."""
+
     def _infer(self, X: Any) -> Coding:
         """The coding of a table that is to be fitted."""
+        return Coding.infer(X, **self._chosen(X.shape[1]))
 
     def _read(self, X: Any, *, reset: bool) -> Any:
+        if is_stored(X):
+            return opened_codes(self, X, reset=reset)
         table = self._table(X)
         if table.shape[0] < 1 or table.shape[1] < 1:
             what = "sample" if table.shape[0] < 1 else "feature"
@@ -50,16 +60,27 @@ class CodedEstimator(MixtureEstimator):
             self.coding_ = self._whole_coding or self._infer(table)
         check_is_fitted(self, "coding_")
         rows = self.coding_.encode(table, compact=True)
+        self._check_codes(rows)
+        return rows
+
+    def _reader(self, X: Any, *, reset: bool) -> Any:
+        if reset:
+            self.coding_ = self._whole_coding or learned_on(X, self._chosen(X.shape[1]))
+        check_is_fitted(self, "coding_")
+        return CodeReader(self.coding_)
+
+    def _check_codes(self, rows: Any, first: int = 0) -> None:
         if not self.allow_missing and (missing := np.isnan(rows)).any():
             row, column = np.argwhere(missing)[0]
             raise DataError(
                 f"Input X contains NaN (a missing value) in {column_name(column, self._names)}, "
-                f"row {row}; fill it, or set allow_missing=True."
+                f"row {first + row}; fill it, or set allow_missing=True."
             )
-        return rows
 
-    def _kept(self, X: Any, rows: Array, kept: NDArray[np.bool_]) -> Array:
+    def _kept(self, X: Any, rows: Any, kept: NDArray[np.bool_]) -> Any:
         # Values that only rows without weight hold are no categories, nor do they tell a kind.
+        if is_stored(X):
+            return opened_codes(self, X, reset=True, kept=kept)
         table = self._table(X)
         some = table[kept] if isinstance(table, np.ndarray) else as_frame(table)[0][kept]
         self.coding_ = self._whole_coding or self._infer(some)
@@ -74,7 +95,9 @@ class CodedEstimator(MixtureEstimator):
             )
         if hasattr(X, "to_pandas") or hasattr(X, "__dataframe__"):
             return X
-        array = np.asarray(X)
+        if isinstance(X, np.matrix):
+            raise TypeError("np.matrix is not supported; give a plain array, np.asarray(X).")
+        array = np.asarray(unmasked(X))
         if array.dtype.kind == "c":
             raise ValueError("Complex data not supported: the array holds complex numbers.")
         if array.ndim != 2:

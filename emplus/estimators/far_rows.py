@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from emplus.data.base import Source
 from emplus.data.cluster import dask_source
+from emplus.data.open_tables import in_given_order
 from emplus.data.opening import open_rows
+from emplus.data.spill import spilled
 from emplus.data.stored import StoredRows
 from emplus.errors import DataError
 from emplus.estimators.validation import (
@@ -22,7 +26,7 @@ from emplus.estimators.validation import (
     check_spread,
 )
 
-__all__ = ["clustered_rows", "opened_rows"]
+__all__ = ["check_columns_of", "clustered_rows", "opened_rows", "some_rows"]
 
 
 def opened_rows(estimator: Any, X: Any, allow_missing: bool, *, reset: bool) -> StoredRows:
@@ -36,7 +40,7 @@ def opened_rows(estimator: Any, X: Any, allow_missing: bool, *, reset: bool) -> 
         If the columns are not those of the fit.
     """
     rows, names = open_rows(X)
-    _check_columns_of(estimator, rows.shape[1], names, reset)
+    check_columns_of(estimator, rows.shape[1], names, reset)
     if rows.dtype.kind != "f":
         rows = rows.astype(np.float64)
     known = getattr(estimator, "feature_names_in_", None)
@@ -47,6 +51,20 @@ def opened_rows(estimator: Any, X: Any, allow_missing: bool, *, reset: bool) -> 
         check_entries(block, known, allow_missing, numbers=numbers)
         first = last
     return rows
+
+
+def some_rows(rows: Any, kept: NDArray[np.bool_]) -> Any:
+    """Some of the rows of an array, or of a file, in the order of the data; (n,) of them."""
+    if not isinstance(rows, StoredRows):
+        return rows[kept]
+
+    def parts() -> Iterator[Any]:
+        first = 0
+        for block in in_given_order(rows):
+            yield block[kept[first : first + len(block)]]
+            first += len(block)
+
+    return spilled(parts(), "The file")
 
 
 def clustered_rows(
@@ -70,14 +88,15 @@ def clustered_rows(
         If the columns are not those of the fit.
     """
     columns = getattr(X, "columns", None)
-    _check_columns_of(estimator, X.shape[1], columns, reset)
+    check_columns_of(estimator, X.shape[1], columns, reset)
     names = getattr(estimator, "feature_names_in_", None)
     beside = sample_weight is not None or labels is not None
     n = len(X) if beside else 0
     k = estimator.n_components
     weight = check_sample_weight(sample_weight, n) if beside else None
     known = check_labels(labels, n, k) if beside else None
-    source = dask_source(X, weight, estimator.n_jobs, known)
+    reader = estimator._reader(X, reset=reset)
+    source = dask_source(X, weight, estimator.n_jobs, known, reader=reader)
     if reset and source.n_rows < k:
         raise DataError(
             f"n_samples = {source.n_rows} rows cannot hold n_components = {k}; give more rows or "
@@ -91,7 +110,7 @@ def clustered_rows(
     return source
 
 
-def _check_columns_of(estimator: Any, d: int, names: Any, reset: bool) -> None:
+def check_columns_of(estimator: Any, d: int, names: Any, reset: bool) -> None:
     """Keep, or compare with those of the fit, the number and the names of columns."""
     head = np.empty((0, d))
     named = head if names is None else pd.DataFrame(head, columns=list(names))

@@ -29,6 +29,7 @@ from emplus.estimators.validation import (
     given_array,
     make_rng,
     unless_refused,
+    unmasked,
 )
 from emplus.numerics.moments import Moments
 from emplus.numerics.threads import effective_n_jobs, single_threaded
@@ -326,7 +327,7 @@ class GaussianARTMAP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # u
 
     def _read_known(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, NDArray[Any]]:
         rows, labels = validate_data(
-            self, X, y, reset=reset, dtype=np.float64, ensure_all_finite=False
+            self, unmasked(X), unmasked(y), reset=reset, dtype=np.float64, ensure_all_finite=False
         )
         check_classification_targets(labels)
         names = getattr(self, "feature_names_in_", None)
@@ -337,7 +338,9 @@ class GaussianARTMAP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # u
         return rows, labels
 
     def _read(self, X: Any) -> Array:
-        rows: Array = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=False)
+        rows: Array = validate_data(
+            self, unmasked(X), reset=False, dtype=np.float64, ensure_all_finite=False
+        )
         names = getattr(self, "feature_names_in_", None)
         check_entries(rows, names, allow_missing=False, could_allow=False)
         return rows

@@ -14,7 +14,7 @@ from emplus.engine.problem import Problem
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataWarning, say
 from emplus.estimators.base import MixtureEstimator
-from emplus.estimators.validation import column_name, given_array, pseudo_rows
+from emplus.estimators.validation import column_name, given_array, pseudo_rows, with_room_for
 from emplus.families.gaussian import Gaussian
 from emplus.families.registry import make_covariance
 from emplus.search.base import Search
@@ -193,7 +193,8 @@ class GaussianMixture(MixtureEstimator):
         self.precisions_init = precisions_init
 
     def _family(self, n_features: int) -> Gaussian:
-        return Gaussian(make_covariance(self.covariance_type))
+        structure = make_covariance(self.covariance_type)
+        return Gaussian(with_room_for(structure, self.n_components, n_features))
 
     def _strength(self) -> float | None:
         return pseudo_rows("reg_covar", self.reg_covar)

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emplus.data.choices import Chosen
-from emplus.data.coding import Coding
 from emplus.engine.observers import Observer
 from emplus.engine.online import LearningRate
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError
 from emplus.estimators.coded import CodedEstimator
-from emplus.estimators.validation import pseudo_rows
+from emplus.estimators.validation import pseudo_rows, with_room_for
 from emplus.families.base import Family
 from emplus.families.bernoulli import Bernoulli
 from emplus.families.categorical import Categorical
@@ -178,10 +177,12 @@ class MixedMixture(CodedEstimator):
         self.reg_covar = reg_covar
         self.prior = prior
 
-    def _infer(self, X: Any) -> Coding:
-        return Coding.infer(
-            X, continuous=self.continuous, binary=self.binary, categorical=self.categorical
-        )
+    def _chosen(self, n_features: int) -> dict[str, Chosen]:
+        return {
+            "continuous": self.continuous,
+            "binary": self.binary,
+            "categorical": self.categorical,
+        }
 
     def _columns(self, kind: str) -> tuple[int, ...]:
         return tuple(at for at, found in enumerate(self.coding_.kinds) if found == kind)
@@ -199,7 +200,8 @@ class MixedMixture(CodedEstimator):
 
     def _continuous(self, n_columns: int) -> Family:
         if self.n_factors is None:
-            return Gaussian(make_covariance(self.covariance_type))
+            structure = make_covariance(self.covariance_type)
+            return Gaussian(with_room_for(structure, self.n_components, n_columns))
         family = FactorAnalyzer(self.n_factors)
         if n_columns and family.n_factors > n_columns:
             raise ArgumentError(

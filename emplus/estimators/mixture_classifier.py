@@ -259,8 +259,9 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return np.asarray(np.exp(self.predict_log_proba(X)))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the classes' probabilities for each row (n, C)."""
+        """Logarithms of the classes' probabilities for each row (n, C); equal where all are 0."""
         joint = self.predict_joint_log_proba(X)
+        joint[np.isneginf(joint).all(axis=1)] = 0.0
         joint -= logsumexp(joint, axis=1, keepdims=True)
         return joint
 
@@ -270,7 +271,10 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         As of `sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis`.
         """
         joint = self.predict_joint_log_proba(X)
-        return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint
+        if joint.shape[1] != 2:
+            return joint
+        joint[np.isneginf(joint).all(axis=1)] = 0.0
+        return joint[:, 1] - joint[:, 0]
 
     def score_samples(self, X: Any) -> Array:
         """Log density of each row (n,), whatever its class, in nats."""

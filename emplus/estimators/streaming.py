@@ -9,6 +9,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike, NDArray
 
 from emplus.data.memory import ArraySource
+from emplus.data.stored import StoredRows
 from emplus.engine.online import LearningRate, Stream, as_rate
 from emplus.engine.outcome import Outcome
 from emplus.errors import ArgumentError, FitError
@@ -141,7 +142,8 @@ class Streaming(ABC):
         with unless_refused(self), single_threaded():
             rows, weight, known = self._weighed(X, sample_weight, labels, reset=False)
             if rows.shape[0]:
-                rows = squarable(rows, getattr(self, "feature_names_in_", None))
+                if not isinstance(rows, StoredRows):
+                    rows = squarable(rows, getattr(self, "feature_names_in_", None))
                 self._learn(ArraySource(rows, weight, self.n_jobs, known), rate)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emplus.errors import ArgumentError, DataError, UnknownNameError
+from emplus.families.covariance import Covariance
 from emplus.numerics.moments import Moments
+from emplus.numerics.room import physical_memory
 from emplus.numerics.sparse import is_sparse
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "spread_fits",
     "squarable",
     "unless_refused",
+    "unmasked",
+    "with_room_for",
 ]
 
 Array = NDArray[np.floating]
@@ -53,6 +58,34 @@ def unless_refused(estimator: Any) -> Iterator[None]:
 def column_name(column: int, names: Any | None) -> str:
     """How a message names a column: by its own name where it has one."""
     return f"column {column}" if names is None else f"column {str(names[column])!r}"
+
+
+def unmasked(X: Any) -> Any:
+    """An array with NaN where entries are masked, anything else as it is."""
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    hidden = np.ma.getmaskarray(X)
+    if not hidden.any() or X.dtype.names is not None:
+        return X.data
+    if X.dtype.kind in "fiub":
+        values = np.array(X.data, dtype=None if X.dtype.kind == "f" else np.float64)
+        values[hidden] = np.nan
+        return values
+    held = np.array(X.data, dtype=object)
+    held[hidden] = None
+    return held
+
+
+def with_room_for(covariance: Covariance, k: int, d: int) -> Covariance:
+    """The structure of covariances, refused where no matrices of that size can be in memory."""
+    needed, there = 8.0 * math.prod(covariance.shape(k, d)), physical_memory()
+    if needed > there:
+        raise DataError(
+            f"covariance_type={covariance.name!r} needs {needed / 1e9:,.0f} GB for the matrices "
+            f"of {d:,} columns, more than the {there / 1e9:,.0f} GB of this machine; use "
+            "covariance_type='diag' or FactorAnalyzerMixture."
+        )
+    return covariance
 
 
 def check_positive_int(name: str, value: Any) -> int:
@@ -132,7 +165,7 @@ def check_labels(labels: Any, n: int, k: int) -> NDArray[np.intp] | None:
     """Known components (n,), -1 where not known; None where none is."""
     if labels is None:
         return None
-    given = np.asarray(labels)
+    given = np.asarray(np.ma.filled(labels, -1) if np.ma.isMaskedArray(labels) else labels)
     if given.shape != (n,):
         raise ArgumentError(f"labels has shape {given.shape} for {n} rows; give one a row.")
     if given.dtype.kind == "f" and np.isfinite(given).all() and (given == np.floor(given)).all():
@@ -165,7 +198,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> Array | None
     if isinstance(sample_weight, numbers.Real):
         sample_weight = np.full(n, float(sample_weight))
     try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
+        weight = np.asarray(unmasked(sample_weight), dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError("sample_weight holds something that is not a number.") from None
     if weight.ndim != 1:

@@ -49,6 +49,9 @@ class SingularComponentError(ArithmeticError):
         self.component = component
         self.reason = reason
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.component, self.reason)
+
 
 class Parameters(Protocol):
     """Parameters of ``k`` components: frozen, with a leading component axis where it can be."""

@@ -216,8 +216,10 @@ class Categorical:
         self, parameters: Probabilities, columns: NDArray[np.integer]
     ) -> tuple[Categorical, Probabilities]:
         """Some of the columns."""
-        places = [np.flatnonzero(self.groups == column) for column in columns]
-        family = Categorical(tuple(self.levels[int(column)] for column in columns))
+        levels = tuple(self.levels[int(column)] for column in columns)
+        begin = self.offsets[columns]
+        places = [np.arange(at, at + number) for at, number in zip(begin, levels, strict=True)]
+        family = Categorical(levels)
         return family, Probabilities(parameters.probabilities[:, np.concatenate(places)])
 
     def condition(

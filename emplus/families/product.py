@@ -76,9 +76,17 @@ class Product:
             for family, columns in zip(families, self.columns, strict=True)
         )
 
-    @property
+    @cached_property
     def _width(self) -> int:
         return sum(map(len, self.columns))
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """For each column the part that it belongs to, and its place there (d,)."""
+        part, inside = np.empty((2, self._width), dtype=np.intp)
+        for number, (_, own) in enumerate(self.parts):
+            part[own], inside[own] = number, np.arange(len(own))
+        return part, inside
 
     @property
     def needs_full_scatter(self) -> bool:
@@ -249,13 +257,9 @@ class Product:
 
     def _seen(self, columns: NDArray[np.integer]) -> list[tuple[NDArray[np.intp], Any]]:
         """For each part: places in ``columns`` of those that are its own, and which of its own."""
-        found = []
-        for _, own in self.parts:
-            where = {int(column): place for place, column in enumerate(own)}
-            places = [at for at, column in enumerate(columns) if int(column) in where]
-            inside = [where[int(columns[at])] for at in places]
-            found.append((np.asarray(places, dtype=np.intp), np.asarray(inside, dtype=np.intp)))
-        return found
+        part, inside = (of_all[columns] for of_all in self._places)
+        seen = [np.flatnonzero(part == number) for number in range(len(self.parts))]
+        return [(places, inside[places]) for places in seen]
 
     def marginal(
         self, parameters: ProductParameters, columns: NDArray[np.integer]

@@ -34,7 +34,8 @@ write the digest too, so everything read is checked besides.
 """
 
 from emplus.io.atomic import replacing
+from emplus.io.checkpoints import Checkpoint
 from emplus.io.reading import load, read_header
 from emplus.io.writing import save
 
-__all__ = ["load", "read_header", "replacing", "save"]
+__all__ = ["Checkpoint", "load", "read_header", "replacing", "save"]

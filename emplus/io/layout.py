@@ -10,6 +10,7 @@ from typing import Any
 from emplus.families.base import Array
 
 __all__ = [
+    "CHECKPOINT_KEY",
     "COUNTS",
     "FORMAT",
     "FORMAT_OF_MANY",
@@ -23,7 +24,7 @@ __all__ = [
 
 # Of one mixture, and of an estimator that is not one mixture.
 FORMAT, FORMAT_OF_MANY = 1, 2
-KEY = "emplus"
+KEY, CHECKPOINT_KEY = "emplus", "emplus.checkpoint"
 PREFIX = "parameters."
 COUNTS = ("n_iter", "n_rows")
 HISTORIES = ("trace", "log_likelihoods")

@@ -12,7 +12,7 @@ from emplus._version import __version__
 from emplus.errors import ModelFileError
 from emplus.families.base import Array
 from emplus.io.container import damaged, parse_json, read_container
-from emplus.io.layout import FORMAT, FORMAT_OF_MANY, KEY, make_digest
+from emplus.io.layout import CHECKPOINT_KEY, FORMAT, FORMAT_OF_MANY, KEY, make_digest
 from emplus.io.restoring import (
     REFUSALS,
     FlawError,
@@ -76,6 +76,10 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _read(path: str) -> _Model:
     metadata, tensors = (container := read_container(path)).metadata, dict(container.tensors)
+    if CHECKPOINT_KEY in metadata:
+        raise ModelFileError(
+            f"{path!r} is a checkpoint, from which its fit can go on; it is no model yet."
+        )
     if KEY not in metadata:
         raise ModelFileError(f"{path!r} is a safetensors file, but not one written by emplus.")
     try:

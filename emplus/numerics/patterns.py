@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Patterns", "pattern_order"]
+__all__ = ["Patterns", "packed_order", "pattern_order"]
 
 
 class Patterns(NamedTuple):
@@ -62,15 +62,23 @@ class Patterns(NamedTuple):
 
 def pattern_order(missing: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The rows (n,) of ``missing`` (n, d) in an order in which equal ones follow each other."""
-    order: NDArray[np.intp] = np.argsort(_keys(missing), kind="stable")
+    return packed_order(np.packbits(missing, axis=1))
+
+
+def packed_order(packed: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """The same for rows that `numpy.packbits` has packed (n, d / 8)."""
+    order: NDArray[np.intp] = np.argsort(_packed_keys(packed), kind="stable")
     return order
 
 
 def _keys(rows: NDArray[np.bool_]) -> NDArray[np.integer]:
     """A number for each row (n,): equal for equal rows and for no others."""
-    packed = np.packbits(rows, axis=1)
+    return _packed_keys(np.packbits(rows, axis=1))
+
+
+def _packed_keys(packed: NDArray[np.uint8]) -> NDArray[np.integer]:
     if packed.shape[1] <= 8:
-        wide = np.zeros((len(rows), 8), dtype=np.uint8)
+        wide = np.zeros((len(packed), 8), dtype=np.uint8)
         wide[:, : packed.shape[1]] = packed
         return wide.view(np.uint64)[:, 0]
     whole = np.ascontiguousarray(packed).view([("", np.uint8, (packed.shape[1],))])[:, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
@@ -139,19 +138,21 @@ class Annealing:
     def _from_starts(
         self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator
     ) -> Fit:
-        begun = time.perf_counter()
-        runs = Runs(problem)
+        clock = engine.journal.clock
+        begun = clock()
+        runs = Runs(engine, problem)
         for index, own_rng in enumerate(rng.spawn(self.n_init)):
             before = sum(run.passes for run in runs.runs)
 
             def goes_on(passes: int, before: int = before, moves: int = index) -> bool:
-                seconds = time.perf_counter() - begun
+                seconds = clock() - begun
                 return self.budget.allows(before + passes, seconds, moves)
 
             def climb(
                 own_rng: np.random.Generator = own_rng, goes_on: _GoesOn = goes_on
             ) -> tuple[Climb, int]:
-                return self._climb(engine, problem, draw(own_rng), own_rng, goes_on)
+                start = engine.drawn(draw, own_rng)
+                return self._climb(engine, problem, start, own_rng, goes_on)
 
             runs.climb(index, climb)
             if runs.interrupted:
@@ -171,7 +172,7 @@ class Annealing:
             climb = engine.climb(problem, start)
             return climb, climb.passes
         cooled = self._cooled(engine, problem, start, rng, goes_on)
-        still = Engine(stopping=Stopping(max_iter=0))
+        still = Engine(stopping=Stopping(max_iter=0), journal=engine.journal)
         if cooled.outcome is Outcome.INTERRUPTED:
             stopped = still.climb(problem, cooled.mixture)
             return replace(stopped, outcome=cooled.outcome), cooled.passes + 1
@@ -197,18 +198,22 @@ class Annealing:
         """Where the schedule leads, all but the climb at its end."""
         loose = loosened(engine, _TEMPERED)
         passes = 0
+
+        def parted(problem: Problem, mixture: Mixture) -> Mixture:
+            return engine.journal.step("parted", lambda: _parted(problem, mixture, rng), rng)
+
         try:
             for beta in self.schedule[:-1]:
                 if passes and not goes_on(passes):
                     break
                 tempered = replace(problem, inverse_temperature=beta)
-                climb = loose.climb(tempered, _parted(tempered, mixture, rng))
+                climb = loose.climb(tempered, parted(tempered, mixture))
                 passes += 2 + climb.passes
                 mixture = climb.state.mixture
                 if not climb.outcome.usable or climb.outcome is Outcome.INTERRUPTED:
                     return _Cooled(mixture, passes, climb.outcome)
             if passes:
-                mixture = _parted(problem, mixture, rng)
+                mixture = parted(problem, mixture)
                 passes += 2
         except KeyboardInterrupt:
             return _Cooled(mixture, passes, Outcome.INTERRUPTED)

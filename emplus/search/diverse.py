@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import count
-
-import numpy as np
+from collections.abc import Callable
+from functools import partial
 
 from emplus.engine.problem import Problem
 from emplus.families.base import counts_only
-from emplus.mixture import Mixture
 from emplus.search.base import Draw
+from emplus.starts.base import Start
 from emplus.starts.given import RandomResponsibilities
 from emplus.starts.perturbed import Perturbed
 
@@ -40,15 +39,16 @@ def n_diverse(problem: Problem, n_components: int) -> int:
     return min(_MOST, _NUMBERS // (problem.source.n_rows * n_components * terms))
 
 
-def diverse(problem: Problem, n_components: int, draw: Draw) -> Draw:
-    """Starts drawn in turn: as asked for, from random responsibilities, from random parameters."""
-    number = count()
+def diverse(problem: Problem, n_components: int, draw: Draw) -> Callable[[int], Draw]:
+    """Starts of three kinds by turns, by their numbers.
 
-    def drawn(rng: np.random.Generator) -> Mixture:
-        kind = next(number) % 3
-        if kind == 0:
-            return draw(rng)
-        start = RandomResponsibilities() if kind == 1 else Perturbed()
-        return start(problem, n_components, rng)
+    As asked for, from random responsibilities, from random parameters.
+    """
 
-    return drawn
+    def numbered(number: int) -> Draw:
+        if number % 3 == 0:
+            return draw
+        start: Start = RandomResponsibilities() if number % 3 == 1 else Perturbed()
+        return partial(start, problem, n_components)
+
+    return numbered

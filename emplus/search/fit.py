@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emplus.engine.loop import Climb
 from emplus.engine.outcome import Outcome
@@ -102,6 +103,31 @@ class Fit:
     n_rows: int
     total_weight: float
     candidates: Candidates = field(default_factory=Candidates)
+
+    @classmethod
+    def restored(
+        cls,
+        mixture: Mixture,
+        summary: Mapping[str, Any],
+        trace: Iterable[float],
+        log_likelihoods: Iterable[float],
+    ) -> Fit:
+        """A fit without its runs, from what a model file says of it."""
+        trace = tuple(float(value) for value in trace)
+        return cls(
+            mixture=mixture,
+            log_likelihood=float(summary["log_likelihood"]),
+            log_prior=float(summary["log_prior"]),
+            outcome=Outcome(summary["outcome"]),
+            n_iter=int(summary["n_iter"]),
+            passes=float(summary.get("passes", len(trace))),
+            trace=trace,
+            log_likelihoods=tuple(float(value) for value in log_likelihoods),
+            runs=(),
+            seconds=float(summary["seconds"]),
+            n_rows=int(summary["n_rows"]),
+            total_weight=float(summary["total_weight"]),
+        )
 
     @property
     def objective(self) -> float:

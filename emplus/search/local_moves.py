@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 
 from emplus.search.assignment import Sample
+from emplus.search.kept_scout import KeptScout
 from emplus.search.patches import FREE, Patch, patched
-from emplus.search.scout import Scout
 from emplus.search.walk import Move, Walk
 
 __all__ = ["COARSE", "LocalSplitMerge"]
@@ -45,7 +45,7 @@ class LocalSplitMerge:
     def __init__(self, walk: Walk, rng: np.random.Generator):
         self._walk, self._rng = walk, rng
         sample = Sample(walk.problem, walk.mixture.n_components, rng)
-        self._scout = Scout(walk.problem, sample)
+        self._scout = KeptScout(walk.problem, sample, walk.engine.journal)
         self._rejected: set[tuple[object, ...]] = set()
 
     def run(self) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 
 from emplus.engine.loop import Engine
-from emplus.engine.partial import Group, PartialEM
+from emplus.engine.partial import Cell, Group, PartialEM
 from emplus.engine.problem import Problem
 from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
@@ -18,7 +18,7 @@ from emplus.search.base import Budget, Draw, Search
 from emplus.search.fit import Fit
 from emplus.search.relocation import Relocation
 from emplus.search.restarts import Restarts
-from emplus.search.walk import Move, Walk
+from emplus.search.walk import Move, Trial, Walk
 
 __all__ = ["RandomSwap"]
 
@@ -123,21 +123,20 @@ class _Swapper:
     def _judge(self, move: Move, moved: Mixture, region: list[int]) -> bool:
         """Let the region adapt, and climb where that promises a gain."""
         walk = self._walk
-        # Work is counted by the object, so each swap has its own.
-        partial = PartialEM(walk.problem, self.mixture)
         cell, _ = self._assignment.cell(region)
         if not len(cell.mass):
             walk.reject(move, -math.inf)
             return False
+        return walk.judge(move, lambda: self._attempt(moved, region, cell))
+
+    def _attempt(self, moved: Mixture, region: list[int], cell: Cell) -> Trial:
+        # Work is counted by the object, so each swap has its own.
+        partial = PartialEM(self._walk.problem, self.mixture)
         before = partial.objective(cell, region)
         group = partial.group(cell, region, moved.take(region).responsibilities(cell.fetch()))
         gain, hope = _climbed(partial, group, before, self._least)
-        walk.spend(partial.passes)
-        move = replace(move, predicted=gain, passes=partial.passes)
-        if not hope > self._least:
-            walk.reject(move, gain)
-            return False
-        return walk.consider(replace(move, mixture=_put(self.mixture, region, group)))
+        hopeful = hope > self._least
+        return Trial(gain, partial.passes, _put(self.mixture, region, group) if hopeful else None)
 
 
 def _climbed(partial: PartialEM, group: Group, before: float, least: float) -> tuple[float, float]:

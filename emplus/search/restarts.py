@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
@@ -69,13 +68,25 @@ class Restarts:
         self, engine: Engine, problem: Problem, draw: Draw, rng: np.random.Generator
     ) -> Fit:
         """Climb from every start and keep the end with the highest objective; see `Search`."""
+        return self.among(engine, problem, lambda number: draw, rng)
+
+    def among(
+        self,
+        engine: Engine,
+        problem: Problem,
+        draws: Callable[[int], Draw],
+        rng: np.random.Generator,
+    ) -> Fit:
+        """The same with starts that are drawn each in its own way, by their numbers."""
         short = self.carried is not None
-        runs = Runs(problem, kept=1 if self.carried is None else self.carried + _SPARE)
+        runs = Runs(engine, problem, kept=1 if self.carried is None else self.carried + _SPARE)
         climber = _shortened(engine) if short else engine
         for index, own_rng in enumerate(rng.spawn(self.n_init)):
 
-            def climb(own_rng: np.random.Generator = own_rng) -> tuple[Climb, int]:
-                climb = climber.climb(problem, draw(own_rng))
+            def climb(
+                own_rng: np.random.Generator = own_rng, index: int = index
+            ) -> tuple[Climb, int]:
+                climb = climber.climb(problem, engine.drawn(draws(index), own_rng))
                 return climb, climb.passes
 
             runs.climb(index, climb, short=short)
@@ -91,14 +102,17 @@ class Runs:
 
     Parameters
     ----------
+    engine : Engine
+        Its clock is that of the runs.
     problem : Problem
     kept : int
         How many of the best starts are kept at hand.
     """
 
-    def __init__(self, problem: Problem, kept: int = 1):
+    def __init__(self, engine: Engine, problem: Problem, kept: int = 1):
         self._problem, self._kept = problem, kept
-        self._begun = time.perf_counter()
+        self._clock = engine.journal.clock
+        self._begun = self._clock()
         self._reached: dict[int, Climb] = {}
         self.runs: list[Run] = []
         self.interrupted = False
@@ -113,18 +127,18 @@ class Runs:
         KeyboardInterrupt
             If one comes before anything usable has been reached.
         """
-        began = time.perf_counter()
+        began = self._clock()
         try:
             climb, passes = make()
         except SingularComponentError as error:
-            self.runs.append(Run.never_begun(start, error, time.perf_counter() - began))
+            self.runs.append(Run.never_begun(start, error, self._clock() - began))
             return
         except KeyboardInterrupt:
             self.interrupted = True
             if not self._reached:
                 raise
             return
-        seconds = time.perf_counter() - began
+        seconds = self._clock() - began
         self.runs.append(Run.of(start, climb, seconds, passes=passes, short=short))
         self.interrupted = climb.outcome is Outcome.INTERRUPTED
         # On its way to a singular component a run may stand arbitrarily high.
@@ -160,7 +174,7 @@ class Runs:
             trace=best.objectives[: best.n_iter + 1],
             log_likelihoods=best.log_likelihoods[: best.n_iter + 1],
             runs=tuple(self.runs),
-            seconds=time.perf_counter() - self._begun,
+            seconds=self._clock() - self._begun,
             n_rows=self._problem.source.n_rows,
             total_weight=self._problem.source.total_weight,
         )

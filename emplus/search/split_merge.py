@@ -135,7 +135,7 @@ class SplitMerge:
         if walk.interrupted:
             return fit
         starts = diverse(problem, fit.mixture.n_components, draw)
-        both = joined(fit, Restarts(more)(fine, problem, starts, rng))
+        both = joined(fit, Restarts(more).among(fine, problem, starts, rng))
         if both.objective > fit.objective + _BETTER:
             return both
         # The same end, but for what is left of the climb: the components keep their numbers.

@@ -16,7 +16,7 @@ from emplus.families.base import SingularComponentError
 from emplus.mixture import Mixture
 from emplus.numerics.logspace import log_normalize
 from emplus.search.assignment import Sample
-from emplus.search.walk import Move, Walk
+from emplus.search.walk import Move, Trial, Walk
 
 __all__ = ["Posterior", "UedaSplitMerge", "regularized", "triples"]
 
@@ -77,31 +77,29 @@ class UedaSplitMerge:
         return False
 
     def _try(self, posterior: Posterior, triple: _Triple) -> bool:
-        walk = self._walk
+        move = Move("split_merge", (triple,), posterior.mixture)
+        return self._walk.judge(move, lambda: self._attempt(posterior, triple), self._rng)
+
+    def _attempt(self, posterior: Posterior, triple: _Triple) -> Trial:
         mixture = posterior.mixture
-        move = Move("split_merge", (triple,), mixture)
-        partial = PartialEM(walk.problem, mixture)
-        cell = posterior.cell(triple)
+        partial = PartialEM(self._walk.problem, mixture)
         try:
             parameters, shares = self._begun(mixture, triple)
         except SingularComponentError:
-            walk.reject(move, -math.inf)
-            return False
+            return Trial(-math.inf, 0.0, None)
+        cell = posterior.cell(triple)
         three = Mixture(mixture.family, shares, parameters)
         i, _, k = triple
         group = partial.group(cell, (i, k, k), three.responsibilities(cell.fetch()))
         _settle(partial, group, cell)
         gain = group.objective - partial.objective(cell, triple)
-        walk.spend(partial.passes)
-        move = replace(move, predicted=gain, passes=partial.passes)
         if group.lost:
-            walk.reject(move, -math.inf)
-            return False
+            return Trial(-math.inf, partial.passes, None)
         log_weights = mixture.log_weights.copy()
         log_weights[list(triple)] = np.logaddexp.reduce(log_weights[list(triple)])
         log_weights[list(triple)] += group.log_weights
         placed = mixture.parameters.put(triple, group.parameters)
-        return walk.consider(replace(move, mixture=Mixture(mixture.family, log_weights, placed)))
+        return Trial(gain, partial.passes, Mixture(mixture.family, log_weights, placed))
 
     def _begun(self, mixture: Mixture, triple: _Triple) -> tuple[object, Array]:
         """Parameters of the merged component and the two halves, and their log weights."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
+
+import numpy as np
 
 from emplus.engine.loop import Climb, Engine
 from emplus.engine.outcome import Outcome
@@ -17,7 +18,7 @@ from emplus.search.base import Budget
 from emplus.search.fit import Fit
 from emplus.search.record import Candidate, Candidates
 
-__all__ = ["Move", "Walk", "loosened"]
+__all__ = ["Move", "Trial", "Walk", "loosened"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,25 @@ class Move:
     mixture: Mixture
     predicted: float = math.nan
     passes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What partial EM made of a move.
+
+    Parameters
+    ----------
+    gain : float
+        Nats, foreseen.
+    passes : float
+        What that cost.
+    mixture : Mixture, optional
+        Where to climb from; None where that would be in vain.
+    """
+
+    gain: float
+    passes: float
+    mixture: Mixture | None
 
 
 @final
@@ -55,7 +75,7 @@ class Walk:
         self._fit, self._budget = fit, budget
         self._candidates = list(fit.candidates)
         self._trace, self._log_likelihoods = list(fit.trace), list(fit.log_likelihoods)
-        self._begun = time.perf_counter()
+        self._begun = engine.journal.clock()
         self._passes, self._moves = 0.0, 0
         self.mixture, self.objective, self.outcome = fit.mixture, fit.objective, fit.outcome
         self.round = 0
@@ -72,7 +92,7 @@ class Walk:
 
     def goes_on(self) -> bool:
         """Whether the budget allows more and nobody has interrupted."""
-        spent = time.perf_counter() - self._begun
+        spent = self.engine.journal.clock() - self._begun
         return not self.interrupted and self._budget.allows(self._passes, spent, self._moves)
 
     def spend(self, passes: float) -> None:
@@ -93,6 +113,21 @@ class Walk:
         """Write down a candidate that was given up before EM on all rows; it counts as a move."""
         self._moves += 1
         self._record(move, None, gain, accepted=False)
+
+    def judge(
+        self, move: Move, attempt: Callable[[], Trial], rng: np.random.Generator | None = None
+    ) -> bool:
+        """Let partial EM try a move first, and climb from what it makes of it.
+
+        ``rng`` is what ``attempt`` draws from, if it does.
+        """
+        trial = self.engine.journal.step(move.kind, attempt, rng)
+        self.spend(trial.passes)
+        move = replace(move, predicted=trial.gain, passes=trial.passes)
+        if trial.mixture is None:
+            self.reject(move, trial.gain)
+            return False
+        return self.consider(replace(move, mixture=trial.mixture))
 
     def settle(self) -> bool:
         """Climb to the engine's tolerance without any change; whether anything was gained."""
@@ -165,7 +200,7 @@ class Walk:
             passes=self._fit.passes + self._passes,
             trace=tuple(self._trace),
             log_likelihoods=tuple(self._log_likelihoods),
-            seconds=self._fit.seconds + time.perf_counter() - self._begun,
+            seconds=self._fit.seconds + self.engine.journal.clock() - self._begun,
             candidates=Candidates(self._candidates),
         )
 

@@ -115,12 +115,16 @@ def test_the_free_memory_is_told_in_bytes() -> None:
 
 REFUSED = {
     "a name": (["fit", "faithful", "--stream"], "'faithful' is none"),
-    "a family": (["fit", "rows.npy", "--stream", "--family", "mixed"], "--family mixed"),
+    "an option": (["fit", "rows.npy", "--stream", "--prior", "1"], "--prior"),
     "standardize": (["fit", "rows.npy", "--stream", "--standardize"], "--standardize"),
     "a column": (["fit", "table.csv", "--stream", "--columns", "a,q"], "'q'"),
     "weights": (["fit", "table.csv", "--stream", "--weights-column", "q"], "'q'"),
     "labels": (["fit", "table.csv", "--stream", "--labels-column", "a"], "components are 0 to 0"),
-    "text": (["fit", "text.csv", "--stream"], "text in column 'b'"),
+    "text": (["fit", "text.csv", "--stream", "--family", "gaussian"], "text in column 'b'"),
+    "nearly numbers": (["fit", "typo.csv", "--stream"], "holds text in row 300: 'o'"),
+    "dates": (["fit", "dates.csv", "--stream"], "holds dates: '2020-01-02' in row 1"),
+    "identifiers": (["fit", "ids.csv", "--stream"], "more than 1,000 categories"),
+    "cells": (["fit", "cells.csv", "--stream"], "3 cells instead of 2"),
     "cut": (["fit", "cut.npy", "--stream"], "ends before its last row"),
 }
 
@@ -128,6 +132,12 @@ REFUSED = {
 @pytest.mark.parametrize(("arguments", "words"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_streamed_is_a_sentence(arguments: list[str], words: str) -> None:
     Path("text.csv").write_text("a,b\n1,x\n", encoding="utf-8")
+    rows = [f"{i},{i % 7}" for i in range(400)]
+    Path("typo.csv").write_text("\n".join(["a,b", *rows[:299], "1,o", *rows]), encoding="utf-8")
+    Path("dates.csv").write_text("a,b\n2020-01-02,x\n2020-01-03,x\n", encoding="utf-8")
+    names = "\n".join(f"i{i},x" for i in range(1200))
+    Path("ids.csv").write_text(f"a,b\n{names}\n", encoding="utf-8")
+    Path("cells.csv").write_text("a,b\n1,2\n1,2,3\n", encoding="utf-8")
     Path("cut.npy").write_bytes(Path("rows.npy").read_bytes()[:-8])
     done = run(*arguments)
     assert done.exit_code == 2, done.output

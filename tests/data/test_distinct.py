@@ -33,7 +33,7 @@ def test_every_row_is_the_one_it_is_said_to_equal(dtype: type[np.generic], d: in
 
 
 def test_rows_that_only_share_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = distinct._words
+    words = distinct.words_of
 
     class Nothing:
         @staticmethod

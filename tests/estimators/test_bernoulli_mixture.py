@@ -99,7 +99,7 @@ def test_without_a_threshold_the_rows_must_be_zeros_and_ones() -> None:
     X = answers().astype(float)
     assert_array_equal(fitted(X, binarize=None).probabilities_, fitted(X).probabilities_)
     X[17, 4] = 2.5
-    with pytest.raises(DataError, match=r"Column 4 holds 2\.5, neither 0 nor 1; set binarize"):
+    with pytest.raises(DataError, match=r"Column 4 holds 2\.5 in row 17, neither 0 nor 1; set"):
         fitted(X, binarize=None)
     frame = pd.DataFrame(X, columns=list("abcdef"))
     with pytest.raises(DataError, match=r"Column 'e' holds 2\.5"):

@@ -10,9 +10,16 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from emplus import BernoulliMixture, FactorAnalyzerMixture, GaussianMixture
+from emplus import (
+    BernoulliMixture,
+    CategoricalMixture,
+    FactorAnalyzerMixture,
+    GaussianMixture,
+    MixedMixture,
+)
 from emplus.datasets import make_mixture
-from emplus.errors import ArgumentError, DataError
+from emplus.errors import ArgumentError, DataError, DataWarning
+from tests.stored_tables import BITS, MIXED, SURVEY, with_holes
 
 pytest.importorskip("distributed", reason="distributed is not installed")
 
@@ -80,6 +87,43 @@ def test_factor_analyzers_and_known_components(client: Any) -> None:
     assert_allclose(fits[1].lower_bound_, fits[0].lower_bound_, rtol=0.0, atol=1e-10)
 
 
+HOLES = with_holes(SURVEY)[:500]
+TABLES: dict[str, tuple[Any, Any]] = {
+    "bits": (BITS, lambda: BernoulliMixture(3, random_state=0)),
+    "floats": (BITS.astype(float), lambda: BernoulliMixture(3, search="em", random_state=0)),
+    "survey": (SURVEY, lambda: CategoricalMixture(3, random_state=0)),
+    "holes": (HOLES, lambda: CategoricalMixture(2, search="em", random_state=0)),
+    "mixed": (MIXED, lambda: MixedMixture(3, categorical=["one"], random_state=0)),
+}
+
+
+@pytest.mark.parametrize(("rows", "make"), TABLES.values(), ids=TABLES)
+def test_tables_are_coded_on_the_workers(client: Any, rows: Any, make: Any) -> None:
+    frame = isinstance(rows, pd.DataFrame)
+    given = dd.from_pandas(rows, npartitions=4) if frame else da.from_array(rows, chunks=(400, 3))
+    model, other = make().fit(rows), make().fit(given)
+    # Where entries are missing, starts are others, and ends as near as the tolerance says.
+    within = 1e-5 if rows is HOLES else 1e-10
+    assert_allclose(other.lower_bound_, model.lower_bound_, rtol=0.0, atol=within)
+    assert_array_equal(other.predict(given), other.predict(rows))
+    assert_allclose(other.score_samples(given), other.score_samples(rows), rtol=0.0, atol=1e-12)
+    if frame:
+        codings = model.coding_, other.coding_
+        assert codings[0].levels == codings[1].levels
+        assert [c.categories for c in codings[0].columns] == [
+            c.categories for c in codings[1].columns
+        ]
+        assert list(other.feature_names_in_) == list(rows.columns)
+
+
+def test_unknown_categories_are_told_with_their_row(client: Any) -> None:
+    model = CategoricalMixture(2, search="em", random_state=0).fit(SURVEY)
+    survey = SURVEY.copy()
+    survey.loc[[700, 1200], "b"] = "new"
+    with pytest.warns(DataWarning, match=r"2 entries in all: 'new' in column 'b' \(row 700\)"):
+        model.predict(dd.from_pandas(survey, npartitions=3))
+
+
 def spoiled(value: float) -> Any:
     rows = X.copy()
     rows[500, 1] = value
@@ -91,8 +135,11 @@ def test_what_is_wrong_is_said(client: Any) -> None:
         GaussianMixture(2).fit(spoiled(np.inf))
     with pytest.raises(DataError, match="NaN in column 1"):
         GaussianMixture(2, allow_missing=False).fit(spoiled(np.nan))
-    with pytest.raises(DataError, match="BernoulliMixture takes rows in memory"):
-        BernoulliMixture(2).fit(collections()["array"])
+    with pytest.raises(DataError, match=r"holds -?[0-9.]+ in row \d+, neither 0 nor 1"):
+        BernoulliMixture(2, binarize=None).fit(collections()["array"])
+    survey = dd.from_pandas(SURVEY.assign(a=SURVEY.index.astype(str)), npartitions=3)
+    with pytest.raises(DataError, match="Column 'a' has more than 1,000 categories"):
+        CategoricalMixture(2).fit(survey)
     with pytest.raises(DataError, match="cannot hold n_components = 4"):
         GaussianMixture(4).fit(da.from_array(X[:3]))
     model = GaussianMixture(2, search="em", random_state=0).fit(X)

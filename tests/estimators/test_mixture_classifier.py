@@ -48,7 +48,7 @@ def blobs(n: int = 300, apart: float = 5.0, seed: int = 0) -> tuple[Array, Any]:
 @parametrize_with_checks(  # type: ignore[untyped-decorator]  # scikit-learn has no types
     [
         MixtureClassifier(),
-        MixtureClassifier(GaussianMixture(2, init_params=HalvesStart(), max_iter=30)),
+        MixtureClassifier(GaussianMixture(2, init_params=HalvesStart(), max_iter=30, search="em")),
         MixtureClassifier(BernoulliMixture()),
         MixtureClassifier(MixedMixture()),
     ],

@@ -45,7 +45,7 @@ def test_the_defaults() -> None:
 @every_family
 def test_auto_is_the_calibrated_prior(case: FamilyCase) -> None:
     X = case.rows(400)
-    model = case.estimator(3, random_state=0).fit(X)
+    model = case.estimator(3, random_state=0, search="em").fit(X)
     wanted = calibrated_prior(case.family, ArraySource(X), 3)
     assert pickle.dumps(model.prior_) == pickle.dumps(wanted)
     log_prior = case.family.log_prior(model.mixture_.parameters, model.prior_).sum()
@@ -58,7 +58,8 @@ def test_a_number_is_the_strength_of_the_same_spread(case: FamilyCase) -> None:
     wanted = calibrated_prior(case.family, ArraySource(X), 3, 0.25)
     strengths = {"reg_covar", "prior"} & case.estimator().get_params().keys()
     for given in (0.25, np.float32(0.25)):
-        model = case.estimator(3, random_state=0, **dict.fromkeys(strengths, given)).fit(X)
+        own = dict.fromkeys(strengths, given)
+        model = case.estimator(3, random_state=0, search="em", **own).fit(X)
         assert pickle.dumps(model.prior_) == pickle.dumps(wanted)
     nothing = dict.fromkeys(strengths, 0)
     none = case.estimator(3, random_state=0, search="em", **nothing).fit(X)

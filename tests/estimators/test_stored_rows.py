@@ -86,7 +86,7 @@ def assert_same(model: Any, other: Any, rows: Array, stored: Any) -> None:
 
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
-@pytest.mark.parametrize("rows", [X, holes()], ids=["complete", "holes"])
+@pytest.mark.parametrize("rows", [X, holes()[:600]], ids=["complete", "holes"])
 def test_every_search_gives_the_same_bits(make: Any, rows: Array, tmp_path: Path) -> None:
     stored = as_npy(rows, tmp_path)
     with tolerated():
@@ -109,12 +109,15 @@ def test_every_kind_of_rows_gives_the_same_bits(kind: Any, tmp_path: Path) -> No
 def test_weights_of_zero_and_known_components(tmp_path: Path) -> None:
     weight = np.arange(1500.0) % 3.0
     labels = np.where(np.arange(1500) < 40, np.arange(1500) % 3, -1)
-    stored = as_npy(X, tmp_path)
-    fits = [
-        GaussianMixture(3, random_state=0).fit(rows, sample_weight=weight, labels=labels)
-        for rows in (X, stored)
-    ]
-    assert_same(fits[0], fits[1], X, stored)
+    for rows in (X, holes()):
+        stored = as_npy(rows, tmp_path)
+        fits = [
+            GaussianMixture(3, tol=1e-4, random_state=0).fit(
+                given, sample_weight=weight, labels=labels
+            )
+            for given in (rows, stored)
+        ]
+        assert_same(fits[0], fits[1], rows, stored)
 
 
 def test_single_precision_stays_so(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def test_the_kinds_take_turns() -> None:
         asked.append(1)
         return start(table, 2, rng)
 
-    drawn = [diverse(table, 2, draw)] * 7
-    starts = [one(np.random.default_rng(seed)) for seed, one in enumerate(drawn)]
+    numbered = diverse(table, 2, draw)
+    starts = [numbered(number)(np.random.default_rng(number)) for number in range(7)]
     assert len(asked) == 3
     # Parameters at random have equal weights, nearly alike ones nearly the same parameters.
     assert np.allclose(starts[2].log_weights, np.log(0.5))

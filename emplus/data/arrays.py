@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from emplus.errors import DataError
 
-__all__ = ["load_archive", "load_numpy"]
+__all__ = ["check_member", "check_names", "load_archive", "load_numpy"]
 
 # Bytes that any member of an archive may unpack to, and how many times its own where it is larger.
 _UNPACKED, _TIGHTEST = 2**26, 100
@@ -67,7 +67,8 @@ def load_archive(place: str, source: str) -> Any:
             if "X" not in archive.files:
                 held = ", ".join(archive.files[:8]) or "nothing"
                 raise DataError(f"{source} has no array X; it holds {held}.")
-            _check_archive(archive.zip, source)
+            check_names(archive.zip, source)
+            check_member(archive.zip, "X", source)
             return archive["X"]
     except DataError:
         raise
@@ -96,12 +97,29 @@ def _check_claim(file: IO[bytes], size: int) -> None:
         raise ValueError("it is cut short, or claims more than it holds")
 
 
-def _check_archive(archive: zipfile.ZipFile, source: str) -> None:
-    names = archive.namelist()
-    for name in names:
+def check_names(archive: zipfile.ZipFile, source: str) -> None:
+    """Refuse members that are paths out of the archive, although nothing is ever unpacked.
+
+    Raises
+    ------
+    DataError
+    """
+    for name in archive.namelist():
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in re.split(r"[/\\]", name):
             raise DataError(f"{source} holds {name[:40]!r}, which is a path, not a name.")
-    member = archive.getinfo("X" if "X" in names else "X.npy")
+
+
+def check_member(archive: zipfile.ZipFile, name: str, source: str) -> None:
+    """Refuse an array that would unpack to far more than it is, or claims more than it holds.
+
+    Raises
+    ------
+    DataError
+        If it would unpack to too much.
+    ValueError
+        If it claims more than it holds, or is no array.
+    """
+    member = archive.getinfo(name if name in archive.namelist() else f"{name}.npy")
     if member.file_size > max(_UNPACKED, _TIGHTEST * member.compress_size):
         raise DataError(
             f"{source} would unpack from {member.compress_size:,} bytes to {member.file_size:,}; "
