@@ -143,7 +143,7 @@ def _killed(
                 losses.append(lost)
                 kills += 1
                 bar.update()
-                damaged += place.exists() and not _is_whole(place)
+                damaged += place.exists() and not is_whole(place)
                 continue
         ended += 1
         other += finished(running) != undisturbed
@@ -151,7 +151,8 @@ def _killed(
     return np.array([ended, kills, other, damaged]), losses
 
 
-def _is_whole(place: Path) -> bool:
+def is_whole(place: Path) -> bool:
+    """Whether a checkpoint can be read."""
     from emplus.io.checkpoints import _read
 
     try:
@@ -221,7 +222,7 @@ def _unlocked(rows: Path, folder: Path, seconds: float = 5.0) -> tuple[int, int]
     for _ in _while_running(writers):
         if place.exists():
             reads += 1
-            torn += not _is_whole(place)
+            torn += not is_whole(place)
     assert all(writer.returncode == 0 for writer in writers)
     return reads, torn
 

@@ -1,11 +1,12 @@
 """Soak and damage: memory over many fits, fuzzed files, disks that are full.
 
-    python benchmarks/reliability.py [--parts fits,files,disk-full] [--quick] [--page PAGE]
+    python benchmarks/reliability.py [--parts fits,files,disk-full,kills,rivals] [--quick]
 
 `fits`: 1,000 fits of small random data in one process, by estimators in turn; resident memory after
 100 and after all of them. `files`: 10,000 damaged model files and tables (see fuzz_readers.py), and
-what came of them. `disk-full`: saving a model over an older one where there is no room, by a limit
-on the size of files in a process of its own and, as root, on a small file system in memory.
+what came of them. `disk-full`: a model, a checkpoint and predictions block by block, written over
+an older file where there is no room, by a limit on the size of files and, as root, on a small file
+system in memory. `kills`, `rivals`: see checkpoint_kills.py.
 
 Each part prints its figures and puts them between its markers in the page, unless `--quick`.
 """
@@ -21,9 +22,12 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from checkpoint_kills import is_whole, killings, rivals
 from fuzz_readers import by_seeds
 from tqdm import tqdm
 
@@ -92,72 +96,125 @@ def _row(kind: str, found: Counter[str]) -> str:
     return f"| {kind} | {found['refused']:,} | {found['read']:,} | {other:,} |"
 
 
-_SAVING = """
+_LIMITED = """
 import resource, signal, sys
-import emplus
-model = emplus.load(sys.argv[1])
-if int(sys.argv[3]):
+if int(sys.argv[1]):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-try:
-    model.save(sys.argv[2])
-except emplus.errors.ModelFileError as error:
-    sys.exit(str(error))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 """
+_SAVING = """
+import emplus
+try:
+    emplus.load("../large").save("old")
+except emplus.errors.ModelFileError as error:
+    sys.exit(f"emplus: error: {error}")
+"""
+_KEEPING = """
+import numpy as np
+import emplus, warnings
+X = np.random.default_rng(0).standard_normal((2000, 40))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model = emplus.GaussianMixture(3, max_iter=4, search="em", random_state=0)
+    model.fit(X, checkpoint=emplus.Checkpoint("old", every=0.0))
+said = {str(one.message) for one in caught if "checkpoint" in str(one.message)}
+sys.exit(f"emplus: {len(said)} warning: {said.pop()}")
+"""
+_PREDICTING = """
+from emplus.cli import main
+main(["predict", "../model", "../rows.npy", "--stream", "--output", "old"])
+"""
+# What is done where there is no room, and what it is to say.
+_WRITTEN = {
+    "a model is saved": (_SAVING, "emplus: error: "),
+    "a checkpoint is saved": (_KEEPING, "emplus: 1 warning: "),
+    "predict --stream": (_PREDICTING, "emplus: error: "),
+}
 
 
-def _saved_where_full(large: Path, target: Path, limit: int) -> str:
-    """What saving over the target says where it does not fit, and whether the old file is whole."""
+def _where_full(what: str, folder: Path, limit: int) -> str:
+    """What is said where it does not fit, and whether the old file is whole; a row."""
+    code, begins = _WRITTEN[what]
+    target = folder / "old"
     before = target.read_bytes()
+    keeps = what == "a checkpoint is saved"
+    if keeps:
+        target.unlink()
     done = subprocess.run(
-        [sys.executable, "-c", _SAVING, str(large), str(target), str(limit)],
+        [sys.executable, "-c", _LIMITED + code, str(limit)],
         capture_output=True,
         text=True,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=300,
     )
-    sentence = done.stderr.strip().replace(str(target), "old.safetensors")
-    whole = target.read_bytes() == before and len(list(target.parent.iterdir())) == 1
+    sentence = done.stderr.strip().replace(f"{folder}/", "")
+    # Of a checkpoint, the saves before were small enough.
+    same = is_whole(target) if keeps else target.read_bytes() == before
+    whole = same and [one.name for one in folder.iterdir()] == ["old"]
     verdict = "whole, and alone in its folder" if whole else "**damaged or not alone**"
-    lines = len(sentence.splitlines())
-    told = sentence if lines == 1 else f"**{lines} lines, exit code {done.returncode}**"
-    return f"| {told} | {verdict} |"
+    one_line = sentence.startswith(begins) and "\n" not in sentence and done.returncode
+    told = sentence.removeprefix(begins) if one_line else f"**{sentence[-200:]!r}**"
+    return f"{told} | {verdict} |"
 
 
 def disk_full_part(quick: bool) -> list[str]:
-    """A model of some hundred kB saved over a small one, where less than that is free."""
+    """Some hundred kB written over a small file, where less than that is free."""
     rng = np.random.default_rng(0)
     small, large = emplus.GaussianMixture(1), emplus.GaussianMixture(2, max_iter=2, search="em")
-    rows = ["| no room | what is said | the old file |", "|---|---|---|"]
+    rows = ["| no room | written | what is said | the old file |", "|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(name)
         large.fit(rng.standard_normal((300, 150))).save(folder / "large")
-        (folder / "limited").mkdir()
-        (folder / "mounted").mkdir()
-        small.fit(rng.standard_normal((50, 2)))
-        small.save(folder / "limited" / "old.safetensors")
-        target = folder / "limited" / "old.safetensors"
-        rows.append(
-            "| limit on the size of a file " + _saved_where_full(folder / "large", target, 65_536)
-        )
-        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder / "mounted")]
-        if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
-            try:
-                target = folder / "mounted" / "old.safetensors"
-                small.save(target)
-                rows.append(
-                    "| file system of 64 kB " + _saved_where_full(folder / "large", target, 0)
-                )
-            finally:
-                subprocess.run(["umount", str(folder / "mounted")], check=True)
-        else:
-            rows.append("| file system of 64 kB | not run: it needs root | |")
+        X = rng.standard_normal((40_000, 2))
+        np.save(folder / "rows.npy", X)
+        small.fit(X[:50]).save(folder / "model")
+        for place, limit in (("limited", 20_000), ("mounted", 0)):
+            (folder / place).mkdir()
+            with _small_disk(folder / place, limit == 0) as there:
+                label = "limit on the size of a file" if limit else "file system of 24 kB"
+                for what in _WRITTEN if there else ():
+                    (folder / place / "old").write_bytes((folder / "model").read_bytes())
+                    rows.append(f"| {label} | {what} | {_where_full(what, folder / place, limit)}")
+                if not there:
+                    rows.append(f"| {label} | | not run: it needs root | |")
     return rows
 
 
-# Still to come, once the package has them: kills, checkpoints, streaming.
-PARTS = {"fits": fits_part, "files": files_part, "disk-full": disk_full_part}
+@contextmanager
+def _small_disk(place: Path, mounted: bool) -> Iterator[bool]:
+    """A file system of 24 kB there, if it is to be one; whether there is."""
+    if not mounted:
+        yield True
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def kills_part(quick: bool) -> list[str]:
+    """Fits that are killed at random moments."""
+    return killings(6 if quick else 200)
+
+
+def rivals_part(quick: bool) -> list[str]:
+    """Two processes with one checkpoint."""
+    return rivals(1 if quick else 10)
+
+
+PARTS = {
+    "fits": fits_part,
+    "files": files_part,
+    "disk-full": disk_full_part,
+    "kills": kills_part,
+    "rivals": rivals_part,
+}
 
 
 def write(page: Path, part: str, lines: list[str]) -> None:

@@ -61,7 +61,7 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     ),
     click.option(
         "--patience",
-        type=click.FloatRange(0.0, _PATIENCE, min_open=True),
+        type=click.FloatRange(0.0, min_open=True),
         metavar="SECONDS",
         help=f"How long to wait where a cluster has lost all workers.  [default: {_PATIENCE:g}]",
     ),

@@ -41,7 +41,7 @@ def dask_source(
     labels: Any = None,
     *,
     client: Client | None = None,
-    patience: float = 60.0,
+    patience: float | None = None,
     reader: Reader | None = None,
 ) -> DaskSource:
     """The rows of a Dask array or data frame, kept in the memory of a cluster's workers.
@@ -58,8 +58,8 @@ def dask_source(
         The workers use theirs.
     client : dask.distributed.Client, optional
         By default the one made last. Its workers need emplus.
-    patience : float
-        Seconds to wait for a worker where there is none, before giving up.
+    patience : float, optional
+        As of `Cluster`.
     reader : Reader, optional
         Makes rows of partitions that are no numbers.
 

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -25,8 +24,6 @@ __all__ = ["CONNECT_SECONDS", "Reached", "cluster_client", "dask_setup"]
 
 # Seconds in which a scheduler must answer.
 CONNECT_SECONDS = 10.0
-# Seconds between two looks at whether there still are workers.
-_BETWEEN_LOOKS = 0.25
 _NOISY = ("distributed", "tornado", "asyncio", "bokeh")
 
 
@@ -108,7 +105,7 @@ def cluster_client(where: str, patience: float = 60.0) -> Iterator[Reached]:
     if count is None:
         _check_address(where)
     try:
-        import dask.distributed  # noqa: F401  # whether it is here, and its loggers
+        import dask.distributed  # for its loggers, too
     except ImportError:
         raise DataError(
             "A cluster needs dask and distributed, which are not installed: pip install "
@@ -124,7 +121,7 @@ def cluster_client(where: str, patience: float = 60.0) -> Iterator[Reached]:
             ) from None
         reached = Reached(client, where, patience)
         reached.check_workers()
-        with _Watch(client, patience):
+        with dask.config.set({"emplus.patience": patience}):
             yield reached
 
 
@@ -237,42 +234,3 @@ def _ending(opened: Any) -> Iterator[Any]:
     finally:
         with suppress(Exception):
             opened.close(timeout=CONNECT_SECONDS)
-
-
-@final
-class _Watch:
-    """Leaves a cluster that has had no worker for too long, where waiting has no end otherwise."""
-
-    def __init__(self, client: Any, patience: float):
-        self._client, self._patience = client, patience
-        self._over, self._left = threading.Event(), False
-        self._thread = threading.Thread(target=self._look, name="emplus-watch", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._over.set()
-        self._thread.join()
-        if self._left and isinstance(error, Exception):
-            raise DataError(
-                "The Dask cluster that holds the rows failed: it has had no worker for "
-                f"{self._patience:g} seconds. Start it again and fit again."
-            ) from error
-
-    def _look(self) -> None:
-        last_seen = time.monotonic()
-        while not self._over.wait(_BETWEEN_LOOKS):
-            try:
-                there = bool(self._client.nthreads())
-            except Exception:
-                # The scheduler is gone: that is noticed by whoever asks it for something.
-                return
-            now = time.monotonic()
-            if there:
-                last_seen = now
-            elif now - last_seen >= self._patience:
-                self._left = True
-                with suppress(Exception):
-                    self._client.close(timeout=CONNECT_SECONDS)
-                return

@@ -21,6 +21,8 @@ __all__ = ["Cluster"]
 
 # Sums that one task adds at most, so that not all of a worker's are there at the same time.
 _ADDED_AT_ONCE = 8
+# Seconds to wait for a worker where there is none.
+_PATIENCE = 60.0
 # Seconds between two looks at whether there still are workers.
 _BETWEEN_LOOKS = 0.5
 # Times its fair share of the partitions up to which a worker keeps them.
@@ -34,14 +36,18 @@ class Cluster:
     Parameters
     ----------
     client : dask.distributed.Client
-    patience : float
-        Seconds to wait for a worker where there is none.
+    patience : float, optional
+        Seconds to wait for a worker where there is none; by default what Dask's configuration
+        says under ``emplus.patience``, or 60.
     """
 
-    def __init__(self, client: Client, patience: float):
+    def __init__(self, client: Client, patience: float | None = None):
+        import dask
+
         # Of Dask's own methods, few have types.
         self._client: Any = client
-        self._patience = patience
+        known = dask.config.get("emplus.patience", _PATIENCE)
+        self._patience = float(known if patience is None else patience)
 
     @property
     def n_threads(self) -> int:
@@ -208,7 +214,7 @@ def _explained(error: Exception, futures: list[Any]) -> Exception:
 def _gone(what: str) -> DataError:
     return DataError(
         f"The Dask cluster that holds the rows failed: {what}. Start it again and fit again; a fit "
-        "can go on from the mixture it had reached."
+        "with a checkpoint goes on from there."
     )
 
 

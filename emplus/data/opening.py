@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -260,13 +261,28 @@ def _type(held: set[str]) -> Any:
     return np.float64 if "float" in held else None
 
 
+def _next(reader: Any) -> Any:
+    """The next rows of a text file; None where there are no more."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(reader, None)
+
+
 def _text(path: Path, separator: str, types: dict[str, Any] | None = None) -> Iterator[Any]:
     import pandas as pd
 
     try:
         width = pd.read_csv(path, sep=separator, nrows=0).shape[1]
         options: Any = {"sep": separator, "chunksize": rows_at_once(width), "dtype": types}
-        with pd.read_csv(path, **options) as reader:
-            yield from reader
+        # Or the first cells of rows with more cells than names would be names of the rows.
+        with pd.read_csv(path, index_col=False, **options) as reader:
+            while (table := _next(reader)) is not None:
+                yield table
+    except pd.errors.ParserWarning:
+        raise DataError(
+            f"{str(path)!r} has rows of more cells than the {width} columns have names."
+        ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{str(path)!r} cannot be read as a table: {error}.") from None

@@ -105,6 +105,7 @@ class TableSketch:
 
     Examples
     --------
+    >>> from emplus.data.frames import as_frame
     >>> sketch = TableSketch({})
     >>> for block in (np.array([[0.0, 1.0]]), np.array([[1.0, 2.5]])):
     ...     sketch.add(*as_frame(block))

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from emplus.data.memory import ArraySource
+from emplus.engine.journal import Journal
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
 from emplus.errors import DataError, DataWarning, FitError, say
@@ -70,6 +71,8 @@ class ClassFits:
         Probabilities of the classes, where they are given.
     random_state : int, RandomState, Generator or None
         None for the reader's own.
+    journal : Journal
+        Where they are written down.
     """
 
     reader: Any
@@ -77,6 +80,7 @@ class ClassFits:
     n_components: list[int]
     priors: Array | None
     random_state: Any
+    journal: Journal = field(default_factory=Journal)
 
     def fitted(self, tol: float, max_iter: int) -> Fitted:
         """A mixture for each class."""
@@ -171,7 +175,7 @@ class ClassFits:
         estimator._warn_of_data = _silent
         try:
             with told.of(label):
-                estimator.fit(table, sample_weight=weight)
+                estimator.fit(table, sample_weight=weight, checkpoint=self.journal)
         except (DataError, FitError) as error:
             raise type(error)(f"Class {label!r}: {error}") from error
         for own_name in ("_whole_coding", "_warn_of_data"):
@@ -185,7 +189,7 @@ class ClassFits:
         """A seed for each class, which depends on no other class."""
         given = self.reader.random_state if self.random_state is None else self.random_state
         # Of a generator: the first number that it draws.
-        entropy = int(make_rng(given).integers(2**63))
+        entropy = self.journal.step("seed", lambda: int(make_rng(given).integers(2**63)))
         seeds = []
         for label in self.rows.classes.tolist():
             digest = hashlib.sha256(f"{type(label).__name__} {label!r}".encode()).digest()

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from emplus.data.cluster import is_dask
 from emplus.data.frames import as_frame, native
+from emplus.data.memory import ArraySource
 from emplus.data.opening import is_stored
 from emplus.errors import DataError
 from emplus.estimators.class_codes import read_classes
@@ -77,6 +78,11 @@ class ClassRows:
     def counts(self) -> Array:
         """Weights of the rows (n,), 1 where there are none."""
         return np.ones(len(self.codes)) if self.weight is None else self.weight
+
+    @property
+    def source(self) -> ArraySource:
+        """The rows with their weights and classes."""
+        return ArraySource(self.rows, self.weight, labels=self.codes)
 
     def distinct(self, rows: NDArray[np.intp], most: int) -> int:
         """How many of these rows differ, up to ``most``."""

@@ -18,6 +18,7 @@ from emplus.estimators.class_codes import by_class, classes_from_json, classes_t
 from emplus.estimators.class_fits import ClassFits, Fitted
 from emplus.estimators.class_rows import ClassRows
 from emplus.estimators.gaussian_mixture import GaussianMixture
+from emplus.estimators.recording import journal_of
 from emplus.estimators.validation import check_number, check_positive_int, unless_refused
 from emplus.numerics.logspace import log_or_minus_infinity
 
@@ -139,7 +140,14 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        checkpoint: Any = None,
+    ) -> Self:
         """Fit a mixture to the rows of each class.
 
         Parameters
@@ -150,6 +158,8 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             Classes; ``unlabeled`` (-1), None or NaN where a row's class is not known.
         sample_weight : (n,) array_like, optional
             Weight 0 is as if the row were absent, weight 2 as if it stood there twice.
+        checkpoint : path-like or Checkpoint, optional
+            As of `GaussianMixture.fit`: the fits of the classes are kept.
 
         Returns
         -------
@@ -175,8 +185,11 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             reader = self._template()
             rows = ClassRows.read(reader, X, y, sample_weight, self.unlabeled)
             self.classes_ = rows.classes
-            fits = ClassFits(reader, rows, self._numbers(reader), self._priors(), self.random_state)
-            self._adopt(reader, fits.fitted(tol, max_iter))
+            numbers, priors = self._numbers(reader), self._priors()
+            with journal_of(checkpoint, self, rows.source, None) as (journal, _):
+                fits = ClassFits(reader, rows, numbers, priors, self.random_state, journal)
+                fitted = fits.fitted(tol, max_iter)
+            self._adopt(reader, fitted)
         return self
 
     def _template(self) -> Any:

@@ -176,7 +176,10 @@ def done_tasks(client: Any) -> int:
     return int(client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter))
 
 
-def test_workers_that_are_killed(rows: Path, tmp_path: Path) -> None:
+def test_workers_that_are_killed(
+    shell: Shell, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     mortal = Shell(tmp_path, 3)
     try:
         with Client(mortal.address) as client:
@@ -185,6 +188,7 @@ def test_workers_that_are_killed(rows: Path, tmp_path: Path) -> None:
             _all_in_mid_fit(mortal, client, rows)
     finally:
         mortal.close()
+    _another_cluster_goes_on(shell, rows)
 
 
 def _one_in_mid_fit(mortal: Shell, client: Any) -> None:
@@ -203,7 +207,7 @@ def _one_in_mid_fit(mortal: Shell, client: Any) -> None:
 
 
 def _all_in_mid_fit(mortal: Shell, client: Any, rows: Path) -> None:
-    command = [sys.executable, "-m", "emplus", "fit", str(rows / "rows.npy"), *SLOW]
+    command = [sys.executable, "-m", "emplus", *_kept(rows), "--checkpoint-every", "0"]
     command += ["--cluster", mortal.address, "--patience", "1"]
     before = done_tasks(client)
     process = started(command)
@@ -215,6 +219,26 @@ def _all_in_mid_fit(mortal: Shell, client: Any, rows: Path) -> None:
     assert process.returncode == 2, told
     assert (out, told.count("\n")) == ("", 1)
     assert "it has had no worker for 1 seconds" in told
+    assert Path("run.safetensors").exists()
+
+
+def _kept(rows: Path) -> list[str]:
+    fit = ["fit", str(rows / "rows.npy"), "-k", "4", "--search", "em", "--accelerate", "none"]
+    return [*fit, "--tol", "0", "--max-iter", "60", "--checkpoint", "run.safetensors"]
+
+
+def _another_cluster_goes_on(shell: Shell, rows: Path) -> None:
+    """From the last checkpoint, to the bits of a fit that lost nobody."""
+    there = ["--cluster", shell.address, "--quiet"]
+    undisturbed = [*_kept(rows)[:-1], "other.safetensors"]
+    models = []
+    for given in ([*_kept(rows), "--resume"], undisturbed):
+        done = run(*given, *there, "--output", "m.safetensors")
+        assert done.exit_code == 0, done.output
+        models.append(load("m.safetensors"))
+    assert models[0].result_.trace == models[1].result_.trace
+    assert len(models[0].result_.trace) == 61
+    assert np.array_equal(models[0].covariances_, models[1].covariances_)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")

@@ -209,6 +209,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "nothing, as text": ("x.csv", b"", "cannot be read as a table"),
     "header alone": ("x.csv", b"a,b\n", "no rows"),
     "words": ("x.csv", b"a,b\n1,x\n", "text in column 'b'"),
+    "more cells than names": ("x.csv", b"a,b\n1,2,3\n4,5,6\n", "more cells than the 2 columns"),
     "another kind": ("x.xlsx", b"", "none of the files"),
 }
 

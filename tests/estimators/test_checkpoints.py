@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,27 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load as parse
-from safetensors.numpy import save as serialize
 
-import emplus
 from emplus import (
     BernoulliMixture,
     Checkpoint,
     FactorAnalyzerMixture,
     GaussianMixture,
     MixedMixture,
+    MixtureClassifier,
 )
 from emplus.datasets import make_mixture
 from emplus.errors import ArgumentError, CheckpointError, FitWarning
 from emplus.io import checkpoints
-from emplus.io.layout import make_digest
 from emplus.search.base import Budget
 from emplus.search.split_merge import SplitMerge
 from tests.cases import tolerated
 
 X = make_mixture("overlapping", 400, d=3, k=4, separation=3.0, seed=0).X
-KEY = "emplus.checkpoint"
 
 
 def model(**arguments: Any) -> GaussianMixture:
@@ -203,6 +198,34 @@ def test_other_rows_are_refused(tmp_path: Path) -> None:
     model(n_jobs=2, verbose=0, verbose_interval=3).fit(X, checkpoint=tmp_path / "run")
 
 
+def labelled(unknown: bool) -> tuple[Any, Any]:
+    y = (X[:, 0] > np.median(X[:, 0])).astype(int)
+    if unknown:
+        y[::9] = -1
+    return X, y
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("saves", [1, 9, 30])
+def test_a_classifier_goes_on(
+    unknown: bool, saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, y = labelled(unknown)
+
+    def make() -> MixtureClassifier:
+        mixture = GaussianMixture(2, tol=1e-4, search="em", n_init=2)
+        return MixtureClassifier(mixture, random_state=0)
+
+    killed(tmp_path / "run", make, rows, saves, monkeypatch, y=y)
+    taken_up = make().fit(rows, y, checkpoint=tmp_path / "run")
+    undisturbed = make().fit(rows, y)
+    for one, other in zip(taken_up.mixtures_, undisturbed.mixtures_, strict=True):
+        assert np.array_equal(one.means_, other.means_)
+        assert np.array_equal(one.covariances_, other.covariances_)
+    with pytest.raises(CheckpointError, match="other rows"):
+        make().fit(rows, 1 - np.abs(y), checkpoint=tmp_path / "run")
+
+
 def test_observers_see_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def make(seen: list[int]) -> GaussianMixture:
         return model(search="em", observers=[lambda state: seen.append(state.iteration)])
@@ -269,105 +292,6 @@ def test_a_lock_left_by_the_dead_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "run.lock").write_text("1")
     model(max_iter=1000).fit(X, checkpoint=tmp_path / "run")
     assert os.listdir(tmp_path) == ["run"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    place = tmp_path_factory.mktemp("finished") / "run"
-    model().fit(X, checkpoint=place)
-    return place.read_bytes()
-
-
-def refused(place: Path, contents: bytes) -> str:
-    place.write_bytes(contents)
-    with pytest.raises(CheckpointError) as caught:
-        model().fit(X, checkpoint=place)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    assert len(sentence) < 500
-    assert place.read_bytes() == contents
-    return sentence
-
-
-def test_damage_is_refused(finished: bytes, tmp_path: Path) -> None:
-    place, rng = tmp_path / "run", np.random.default_rng(0)
-    for length in np.linspace(0, len(finished) - 1, 25).astype(int):
-        refused(place, finished[:length])
-    for at in rng.integers(len(finished), size=60):
-        changed = bytearray(finished)
-        changed[at] ^= 1 << int(rng.integers(8))
-        refused(place, bytes(changed))
-    assert "no checkpoint" in refused(place, serialize({"a": np.zeros(2)}))
-    assert "folder" in _of_folder(tmp_path)
-
-
-def _of_folder(place: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        model().fit(X, checkpoint=place)
-    return str(caught.value)
-
-
-def rebuilt(contents: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    """A checkpoint by somebody who can work out its digest."""
-    length = int.from_bytes(contents[:8], "little")
-    header = json.loads(json.loads(contents[8 : 8 + length])["__metadata__"][KEY])
-    tensors = {name: np.array(array) for name, array in parse(contents).items()}
-    change(header)
-    header["digest"] = make_digest(header, tensors)
-    return serialize(tensors, metadata={KEY: json.dumps(header)})
-
-
-def _value(value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(header: dict[str, Any]) -> None:
-        header["entries"][0][2] = value
-
-    return change
-
-
-FORGED: dict[str, Callable[[dict[str, Any]], None]] = {
-    "foreign class": _value({"new": "subprocess:Popen", "fields": {"args": "true"}}),
-    "function": _value({"new": "emplus.io.atomic:replacing", "fields": {"path": "x"}}),
-    "module not loaded": _value({"bare": "emplus.nothing:Nothing"}),
-    "class with a state": _value({"bare": "emplus.data.memory:ArraySource"}),
-    "no such array": _value({"array": "float64", "at": 0, "shape": [10**12], "axes": [0]}),
-    "negative array": _value({"array": "float64", "at": 0, "shape": [-1, -1], "axes": [0, 1]}),
-    "objects": _value({"whole": "object", "shape": [1], "values": [1]}),
-    "no kind": _value({"strange": 1}),
-    "a list": _value([1, 2]),
-    "no place": lambda header: header["entries"][0].__setitem__(0, ["a"]),
-    "no entries": lambda header: header.pop("entries"),
-    "no generator": lambda header: header.update(generator={"dict": []}),
-    "another generator": lambda header: header.update(
-        generator={"dict": [["kind", "System"], ["seeds", None], ["state", None]]}
-    ),
-    "no climb": lambda header: header.update(unfinished=[[1, 0], 5]),
-}
-
-
-@pytest.mark.parametrize("name", FORGED)
-def test_forged_checkpoints_hold_no_code(name: str, finished: bytes, tmp_path: Path) -> None:
-    assert "damaged" in refused(tmp_path / "run", rebuilt(finished, FORGED[name]))
-
-
-def test_another_version_is_refused(finished: bytes, tmp_path: Path) -> None:
-    forged = rebuilt(finished, lambda header: header.update(emplus="0.0.1"))
-    assert "emplus 0.0.1" in refused(tmp_path / "run", forged)
-
-
-def test_another_course_is_refused(finished: bytes, tmp_path: Path) -> None:
-    forged = rebuilt(finished, lambda header: header["entries"][1].__setitem__(1, "start"))
-    assert "'start' where 'fit' is due" in refused(tmp_path / "run", forged)
-
-
-def test_a_checkpoint_is_no_model_and_a_model_no_checkpoint(
-    finished: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "run").write_bytes(finished)
-    with pytest.raises(emplus.errors.ModelFileError, match="is a checkpoint, from which"):
-        emplus.load(tmp_path / "run")
-    model().fit(X).save(tmp_path / "model")
-    with pytest.raises(CheckpointError, match="no checkpoint"):
-        model().fit(X, checkpoint=tmp_path / "model")
 
 
 @pytest.mark.parametrize("given", [3, 2.5, ["a"], b"run"])
