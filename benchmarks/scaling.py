@@ -38,6 +38,7 @@ import numpy as np
 from dask.distributed import Client, LocalCluster
 
 from emplus import BernoulliMixture, FactorAnalyzerMixture, GaussianMixture
+from emplus.data.cluster_tasks import Cluster
 from emplus.data.memory import ArraySource
 from emplus.engine.problem import Problem
 
@@ -118,13 +119,17 @@ def measured(X: Any, family: str, k: int, iterations: int, **more: Any) -> tuple
 
 
 def persisted(client: Any, X: Any, partitions: int) -> Any:
-    """Rows on the workers."""
+    """Rows on the workers, laid out as those that an estimator reads from files."""
     made: Any = dask.array
+    client.run(len, [])  # every worker is there
+    whole = made.from_array(X, chunks=(-(-len(X) // partitions), X.shape[1]))
     # The rows travel to the workers once, which Dask would warn of.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize}):
-        found = made.from_array(X, chunks=(-(-len(X) // partitions), X.shape[1])).persist()
-    client.run(len, [])  # every worker is there
-    return found
+        kept = Cluster(client).lay_out(list(whole.to_delayed().ravel()))
+    shapes = [(size, X.shape[1]) for size in whole.chunks[0]]
+    return made.concatenate(
+        [made.from_delayed(*one, X.dtype) for one in zip(kept, shapes, strict=True)]
+    )
 
 
 def scaling_part(args: argparse.Namespace, kind: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -225,10 +230,10 @@ def weighed(X: Any, family: str, k: int) -> tuple[int, int]:
 def expected(down: float, up: float) -> float:
     """Bytes that the loopback interface carries in an iteration, on two workers.
 
-    The function goes through the scheduler to one worker, and from it to the other. One worker adds
-    the sums; half of the partitions are elsewhere. The total goes through the scheduler, too.
+    The function goes through the scheduler to one worker, and from it to the other. Each adds its
+    own sums, and one adds the other's. The total goes through the scheduler, too.
     """
-    return 3 * down + (PARTITIONS // 2 + 2) * up
+    return 3 * down + 3 * up
 
 
 def traffic_part(args: argparse.Namespace) -> tuple[list[str], list[dict[str, Any]]]:

@@ -56,6 +56,18 @@ class Clock:
         self.times.append(time.perf_counter())
 
 
+def peak() -> float:
+    """Most memory of this process, in MB."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) / 1024.0
+    except OSError:
+        pass
+    # Elsewhere than on Linux, where this would be the most of the process that started it, too.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
 def fit(args: argparse.Namespace) -> None:
     """One fit, told as JSON."""
     X: Any = str(args.fit) if args.how == "file" else np.load(args.fit)
@@ -74,7 +86,7 @@ def fit(args: argparse.Namespace) -> None:
         warnings.simplefilter("ignore")  # that few iterations are few
         model.fit(X)
     told = {
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        "peak": peak(),
         "seconds": time.perf_counter() - begun,
         "iteration": float(np.diff(clock.times).mean()),
         "log_likelihood": model.lower_bound_.hex(),
