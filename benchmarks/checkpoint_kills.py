@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,10 +94,12 @@ def killings(kills: int, seed: int = 0) -> list[str]:
     """A table: fits, kills, ends with other bits, damaged files, seconds lost."""
     chance, left = random.Random(seed), kills
     table = [
-        f"{kills} kills (SIGKILL) of fits that save every {EVERY:g} seconds, at random moments up "
-        f"to {LONGEST:g} seconds after the fit has begun, each fit going on until its end. Lost is "
-        "the time from the last complete save to the kill; it holds what was under way besides the "
-        f"{EVERY:g} seconds, such as a step that cannot be saved in the middle.",
+        *wrapped(
+            f"{kills} kills (SIGKILL) of fits that save every {EVERY:g} seconds, at random moments "
+            f"up to {LONGEST:g} seconds after the fit has begun, each fit going on until its end. "
+            "Lost is the time from the last complete save to the kill; it holds what was under way "
+            f"besides the {EVERY:g} seconds, such as a step that cannot be saved in the middle."
+        ),
         "",
         "| fit | ended | kills | other bits | damaged files | lost, median s | lost, most s |",
         "|---|---|---|---|---|---|---|",
@@ -115,6 +118,11 @@ def killings(kills: int, seed: int = 0) -> list[str]:
             every_loss += losses
             table.append(_row(fit, counts, losses))
     return [*table, _row("all", totals, every_loss)]
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines of a page."""
+    return textwrap.wrap(text, 100)
 
 
 def _row(name: str, counts: np.ndarray, losses: list[float]) -> str:
@@ -183,13 +191,17 @@ def rivals(rounds: int) -> list[str]:
                     sentences.add(complaint.strip().splitlines()[-1].split("(")[0])
         reads, torn = _unlocked(rows, folder)
     return [
-        f"{rounds} times two fits at once with one checkpoint: {worked} of {2 * rounds} ran to "
-        f"their end, {same} of them to the bits of an undisturbed fit, {refused} were refused with "
-        "one sentence.",
+        *wrapped(
+            f"{rounds} times two fits at once with one checkpoint: {worked} of {2 * rounds} ran to "
+            f"their end, {same} of them to the bits of an undisturbed fit, {refused} were refused "
+            "with one sentence."
+        ),
         "",
-        f"The same file written by two processes at once without its lock, as on systems that have "
-        f"none, and read all the while: {reads:,} reads, {torn} of them of a file that was not "
-        "whole.",
+        *wrapped(
+            "The same file written by two processes at once without its lock, as on systems that "
+            f"have none, and read all the while: {reads:,} reads, {torn} of a file that was "
+            "not whole."
+        ),
     ]
 
 

@@ -15,10 +15,10 @@ warnings.simplefilter("ignore")
 jobs = int(sys.argv[1])
 rng = np.random.default_rng(0)
 # More rows than one thread takes at a time, and columns enough for products of matrices.
-X = rng.normal(size=(20_000, 24)) + 2.0 * rng.integers(4, size=(20_000, 1))
+X = rng.normal(size=(12_000, 24)) + 2.0 * rng.integers(4, size=(12_000, 1))
 holed = np.where(rng.random((1500, 6)) < 0.1, np.nan, X[:1500, :6])
 fits = {
-    "full": GaussianMixture(3, tol=1e-4, n_jobs=jobs, random_state=0).fit(X),
+    "full": GaussianMixture(3, max_iter=15, n_jobs=jobs, random_state=0).fit(X),
     "tied": GaussianMixture(
         3, covariance_type="tied", search="em", tol=1e-4, n_jobs=jobs, random_state=0
     ).fit(X),
