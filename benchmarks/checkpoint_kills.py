@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 # Seconds from one save to the next, and the longest a fit is left alone.
-EVERY, LONGEST = 0.25, 2.0
+EVERY, LONGEST = 0.25, 1.0
 
 FITS = {
     "full covariances, split_merge": "GaussianMixture(10, tol=1e-8, random_state=0)",
@@ -97,7 +97,8 @@ def killings(kills: int, seed: int = 0) -> list[str]:
         *wrapped(
             f"{kills} kills (SIGKILL) of fits that save every {EVERY:g} seconds, at random moments "
             f"up to {LONGEST:g} seconds after the fit has begun, each fit going on until its end. "
-            "Lost is the time from the last complete save to the kill; it holds what was under way "
+            "Lost is the time from the last complete save, or from where the process had begun to "
+            "fit, to the kill; it holds what was under way "
             f"besides the {EVERY:g} seconds, such as a step that cannot be saved in the middle."
         ),
         "",
@@ -140,13 +141,16 @@ def _killed(
     # The last fit is carried to its end however often it has been killed.
     while kills < quota or place.exists():
         running = child(fit, rows, str(place))
+        begun = time.time()
         left_alone = chance.uniform(0.0, LONGEST) if kills < quota else 600.0
         try:
             running.wait(left_alone)
         except subprocess.TimeoutExpired:
             if running.poll() is None:
                 running.send_signal(signal.SIGKILL)
-                lost = time.time() - place.stat().st_mtime if place.exists() else left_alone
+                # Before it had begun, this process had done nothing that could be lost.
+                saved = place.stat().st_mtime if place.exists() else 0.0
+                lost = time.time() - max(begun, saved)
                 running.communicate()
                 losses.append(lost)
                 kills += 1

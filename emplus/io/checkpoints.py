@@ -29,6 +29,8 @@ from emplus.io.values import FLOATS, Reader, Writer
 __all__ = ["Checkpoint", "as_checkpoint", "recorded"]
 
 _FORMAT = 1
+# Words of a seed's pool; NumPy has 4 unless it is told otherwise.
+_MOST_POOLED = 1024
 
 
 @dataclass(frozen=True)
@@ -298,6 +300,8 @@ def _generator(facts: Mapping[str, Any]) -> np.random.Generator:
     if facts["kind"] not in ("PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937"):
         raise ValueError(f"its generator is a {facts['kind']}")
     seeds = facts["seeds"]
+    if seeds is not None and not 4 <= seeds["pool_size"] <= _MOST_POOLED:
+        raise ValueError(f"its generator has a pool of {seeds['pool_size']}")
     sown = None if seeds is None else np.random.SeedSequence(**seeds)
     bits = getattr(np.random, facts["kind"])(sown)
     bits.state = facts["state"]

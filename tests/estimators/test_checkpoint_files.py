@@ -73,6 +73,12 @@ def _value(value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _large_pool(header: dict[str, Any]) -> None:
+    (seeds,) = [tree for name, tree in header["generator"]["dict"] if name == "seeds"]
+    (pool,) = [pair for pair in seeds["dict"] if pair[0] == "pool_size"]
+    pool[1] = 10**12
+
+
 FORGED: dict[str, Callable[[dict[str, Any]], None]] = {
     "foreign class": _value({"new": "subprocess:Popen", "fields": {"args": "true"}}),
     "function": _value({"new": "emplus.io.atomic:replacing", "fields": {"path": "x"}}),
@@ -89,6 +95,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], None]] = {
     "another generator": lambda header: header.update(
         generator={"dict": [["kind", "System"], ["seeds", None], ["state", None]]}
     ),
+    "a large pool": _large_pool,
     "no climb": lambda header: header.update(unfinished=[[1, 0], 5]),
 }
 
