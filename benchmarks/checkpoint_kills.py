@@ -96,7 +96,7 @@ def killings(kills: int, seed: int = 0) -> list[str]:
     table = [
         *wrapped(
             f"{kills} kills (SIGKILL) of fits that save every {EVERY:g} seconds, at random moments "
-            f"up to {LONGEST:g} seconds after the fit has begun, each fit going on until its end. "
+            f"up to {LONGEST:g} s after the fit has begun, each fit going on until its end. "
             "Lost is the time from the last complete save, or from where the process had begun to "
             "fit, to the kill; it holds what was under way "
             f"besides the {EVERY:g} seconds, such as a step that cannot be saved in the middle."
