@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, final
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from emplus.errors import ArgumentError, DataError
 if TYPE_CHECKING:
     from dask.distributed import Client
 
-__all__ = ["CONNECT_SECONDS", "Reached", "cluster_client", "dask_setup"]
+__all__ = ["CONNECT_SECONDS", "Reached", "cluster_client"]
 
 # Seconds in which a scheduler must answer.
 CONNECT_SECONDS = 10.0
@@ -67,15 +68,6 @@ class Reached:
 
 def _version() -> str:
     return __version__
-
-
-def dask_setup(worker: Any) -> None:
-    """Make a worker process deaf to Ctrl-C: it is for the process that has started it.
-
-    Dask calls it on a worker that is told to load this module.
-    """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -210,9 +202,17 @@ def _started(count: int) -> Iterator[Any]:
         "host": "127.0.0.1",
         "dashboard_address": "127.0.0.1:0",
         "silence_logs": logging.CRITICAL + 1,
-        "preload": __name__,
     }
-    found = _beside(lambda: LocalCluster(**options))  # type: ignore[no-untyped-call]  # Dask's
+
+    def start() -> Any:
+        # A terminal sends Ctrl-C to all processes of a command; it is for this one alone, and
+        # what a thread blocks is blocked in the processes that come from it, from their beginning.
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # which unblocks it when it is started
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        return LocalCluster(**options)  # type: ignore[no-untyped-call]  # Dask's
+
+    found = _beside(start)
     try:
         local = found.result()
     except (OSError, RuntimeError, TimeoutError) as error:

@@ -121,7 +121,7 @@ def test_a_fit_over_workers_of_the_shell_is_that_of_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    given = [str(rows / name), *arguments, "--tol", "1e-8", "--max-iter", "40"]
+    given = [str(rows / name), *arguments, "--tol", "1e-8", "--max-iter", "10"]
     told, model = fitted(*given, "--cluster", shell.address)
     cluster = told["data"].pop("cluster")
     assert (cluster["workers"], cluster["threads"]) == (2, 2)
@@ -242,13 +242,14 @@ def _another_cluster_goes_on(shell: Shell, rows: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_processes_here_are_gone_after_an_interrupt(rows: Path) -> None:
+@pytest.mark.parametrize("pause", [0.0, 3.0])
+def test_processes_here_are_gone_after_an_interrupt(rows: Path, pause: float) -> None:
     command = [sys.executable, "-m", "emplus", "fit", str(rows / "rows.npy"), *SLOW]
     process = started([*command, "--cluster", "local:2"])
     while len(found := workers_of(process.pid)) < 2:
         assert process.poll() is None
         time.sleep(0.1)
-    time.sleep(4.0)
+    time.sleep(pause)  # they may have only just been started
     # As a terminal does, the whole group is interrupted, workers too.
     os.killpg(process.pid, signal.SIGINT)
     _, told = ended(process)
