@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 
 from emplus.engine.loop import Climb, Engine
+from emplus.engine.observers import Observer
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
 from emplus.mixture import Mixture
@@ -18,7 +19,7 @@ from emplus.search.base import Budget
 from emplus.search.fit import Fit
 from emplus.search.record import Candidate, Candidates
 
-__all__ = ["Move", "Trial", "Walk", "loosened"]
+__all__ = ["Move", "MoveObserver", "Trial", "Walk", "loosened"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,20 @@ class Move:
     mixture: Mixture
     predicted: float = math.nan
     passes: float = 0.0
+
+
+@runtime_checkable
+class MoveObserver(Observer, Protocol):
+    """An observer of a fit that is also told what the search tries.
+
+    Like any observer it may raise KeyboardInterrupt, which ends the search with the best so far.
+    """
+
+    def propose(self, move: Move, /) -> None:
+        """A search is about to climb from a move, or to give it up."""
+
+    def decide(self, candidate: Candidate, /) -> None:
+        """What became of it; also of a climb to the tolerance without any change."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,7 @@ class Walk:
         self._passes, self._moves = 0.0, 0
         self.mixture, self.objective, self.outcome = fit.mixture, fit.objective, fit.outcome
         self.round = 0
+        self._watching = [o for o in engine.observers if isinstance(o, MoveObserver)]
 
     @property
     def total_weight(self) -> float:
@@ -105,6 +121,7 @@ class Walk:
         With ``tol`` the climb is a coarse one, to at least that tolerance in nats a row.
         """
         self._moves += 1
+        self._propose(move)
         climb = self._climb(move.mixture, tol)
         gain = self._gain(climb)
         return self._record(move, climb, gain, accepted=gain > least)
@@ -112,6 +129,7 @@ class Walk:
     def reject(self, move: Move, gain: float) -> None:
         """Write down a candidate that was given up before EM on all rows; it counts as a move."""
         self._moves += 1
+        self._propose(move)
         self._record(move, None, gain, accepted=False)
 
     def judge(
@@ -138,6 +156,10 @@ class Walk:
         if climb.outcome.usable:
             self.outcome = climb.outcome
         return accepted
+
+    def _propose(self, move: Move) -> None:
+        for observer in self._watching:
+            observer.propose(move)
 
     def _climb(self, mixture: Mixture, tol: float | None) -> Climb:
         engine = self.engine if tol is None else loosened(self.engine, tol)
@@ -180,6 +202,8 @@ class Walk:
             )
         if climb is not None and climb.outcome is Outcome.INTERRUPTED:
             self.outcome = Outcome.INTERRUPTED
+        for observer in self._watching:
+            observer.decide(self._candidates[-1])
         return accepted
 
     def explored(self, explore: Callable[[], None]) -> Fit:
