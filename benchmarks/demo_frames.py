@@ -1,14 +1,14 @@
-"""The page of `emplus demo` in a real browser: frames a second, and how far it lags behind the mouse.
+"""The page of `emplus demo` in a real browser: frames a second, and its lag behind the mouse.
 
     python benchmarks/demo_frames.py [--seconds 8] [--quick]
 
-Needs Chromium and the extras `demo` and `dev`. `fit`: two searches side by side on 1,000 points, at 50
-passes a second; a frame is a change of the colours of all points that the browser has taken in. `mouse`:
-a mean of the mixture tab is dragged for some seconds; a frame is a change of the 800 points, the lag is
-the time from the movement of the mouse to the change that follows it. Server, engine and browser share
-the machine, and the browser draws without a graphics card. With more visitors, each runs the same page.
+Needs Chromium and the extras `demo` and `dev`. Two searches side by side on 1,000 points, at 50
+passes a second: a frame is a change of the colours of all points that the browser has painted. A
+mean of the mixture tab is dragged for some seconds: a frame is a change of the 800 points, the lag
+is the time from the movement of the mouse to the painting that follows it. Server, engine and
+browser share the machine, and the browser draws without a graphics card.
 
-Each part prints its table and puts it between its markers in docs/demo.md, unless `--quick`.
+Prints its table and puts it between its markers in docs/demo.md, unless `--quick`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,17 @@ def fit_rates(browser: Any, address: str, seconds: float, visitors: int) -> list
         visitor.choose("data", "Overlapping clusters")  # EM takes hundreds of passes
         visitor.choose("search-b", "random_swap")
         visitor.choose("speed-fit", "50")
-        visitor.until(lambda v=visitor: v.text("status-b", ".passes") == "1", "it began")
+        visitor.until(partial(_begun, visitor), "it began")
         visitor.page.evaluate(_WATCH, "points-a")
         visitor.button("Run").click()
     found = [rate(visitor, seconds) for visitor in pages]
     for visitor in pages:
         visitor.page.close()
     return found
+
+
+def _begun(visitor: Visitor) -> bool:
+    return visitor.text("status-b", ".passes") == "1"
 
 
 def mouse(browser: Any, address: str, seconds: float) -> tuple[float, list[float]]:

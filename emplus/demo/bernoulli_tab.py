@@ -21,6 +21,7 @@ from emplus.demo.easel import Easel
 from emplus.demo.look import GREYS, pair, plot, side_by_side, stacked
 from emplus.demo.screen import Screen
 from emplus.demo.transport import Transport
+from emplus.demo.wire import Part
 from emplus.mixture import Mixture
 from emplus.plotting.style import weight_label
 
@@ -78,7 +79,8 @@ class BernoulliTab:
         self._tiles.axis.visible = self._tiles.grid.visible = False
         self._draw()
         self._easel = Easel(self._X)
-        self._screen = Screen("c", self._show)
+        targets = {"image": self._image, "shares": self._shares}
+        self._screen = Screen("c", self._picture, targets)
         self._transport = Transport("bernoulli", document, [self._screen], self.restart)
         for control in (self._k, self._seed, self._search, self._start):
             control.on_change("value", lambda attr, old, new: self.restart())
@@ -160,10 +162,10 @@ class BernoulliTab:
             accelerate=None,
         )
 
-    def _show(self, mixture: Mixture | None) -> None:
+    def _picture(self, mixture: Mixture | None) -> dict[str, Part]:
         self._easel.complete(mixture)
         if mixture is None:
-            return
+            return {}
         parameters: Any = mixture.parameters
         side = round(self._X.shape[1] ** 0.5)
         pictures = np.asarray(parameters.probabilities).reshape(-1, side, side)
@@ -179,14 +181,18 @@ class BernoulliTab:
             low = height - gap - (j // across) * (side + room) - side
             sheet[low : low + side, left : left + side] = picture[::-1]
             corners.append((left + 0.5 * side, low - 0.05 * side))
-        self._image.data = {"image": [sheet], "dw": [width], "dh": [height]}
         # Pixels are square: what the figure is wider or higher than the pictures stays white.
         more = max(height * _ASPECT - width, 0.0), max(width / _ASPECT - height, 0.0)
-        self._tiles.x_range.update(start=-0.5 * more[0], end=width + 0.5 * more[0])
-        self._tiles.y_range.update(start=-0.5 * more[1], end=height + 0.5 * more[1])
+        _reach(self._tiles.x_range, -0.5 * more[0], width + 0.5 * more[0])
+        _reach(self._tiles.y_range, -0.5 * more[1], height + 0.5 * more[1])
         places = np.array(corners)
-        self._shares.data = {
-            "x": places[:, 0],
-            "y": places[:, 1],
-            "share": [weight_label(float(weight)) for weight in mixture.weights],
+        shares = [weight_label(float(weight)) for weight in mixture.weights]
+        return {
+            "image": {"image": [sheet], "dw": [width], "dh": [height]},
+            "shares": {"x": places[:, 0].copy(), "y": places[:, 1].copy(), "share": shares},
         }
+
+
+def _reach(axis: Range1d, start: float, end: float) -> None:
+    if (axis.start, axis.end) != (start, end):
+        axis.update(start=start, end=end)

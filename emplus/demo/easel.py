@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, final
 
 import numpy as np
-from bokeh.events import Pan, PanStart, Tap
+from bokeh.events import DoubleTap, Pan, PanStart, Tap
 from bokeh.models import Button, ColumnDataSource, Div, LinearColorMapper, Range1d, Row, Select
 from numpy.typing import NDArray
 
 from emplus.demo.look import GREYS, plot, stacked
+from emplus.demo.wire import Part, Wire, box
 from emplus.mixture import Mixture
 
 __all__ = ["Easel"]
@@ -38,15 +39,17 @@ class Easel:
         self._clear = Button(label="Clear", name="clear", **wide)
         self._drawn, self._drawn_image = _canvas("drawn", "You draw")
         self._whole, self._whole_image = _canvas("completed", "Completed")
-        self._said = Div(name="completion", sizing_mode="stretch_width", height=44)
+        self._said = box("completion", 44)
+        targets = {"drawn": self._drawn_image, "whole": self._whole_image, "said": self._said}
+        self._wire = Wire(self._drawn, targets)
         self._mixture: Mixture | None = None
         self._ink, self._last = 1.0, (0, 0)
         self._rng = np.random.default_rng(0)
         self._half.on_change("value", lambda attr, old, new: self._show())
         self._example.on_click(self._take)
         self._clear.on_click(self._empty)
-        self._drawn.on_event(Tap, lambda event: self._begin(event))
-        self._drawn.on_event(PanStart, lambda event: self._begin(event))
+        for touch in (Tap, DoubleTap, PanStart):
+            self._drawn.on_event(touch, self._begin)
         self._drawn.on_event(Pan, self._go_on)
         told = Div(
             text="Draw with the mouse or a finger; draw over ink to take it away. The mixture "
@@ -126,8 +129,6 @@ class Easel:
     def _show(self) -> None:
         hidden = self.hidden
         drawn = np.where(hidden, np.nan, self._pixels)
-        self._drawn_image.data["image"] = [drawn[::-1]]
-        self._drawn_image.data["side"] = [self._side]
         whole, said = np.where(hidden, 0.5, self._pixels), ""
         if self._mixture is not None and self._mixture.n_features == drawn.size:
             row = drawn.reshape(1, -1)
@@ -141,9 +142,12 @@ class Easel:
                 for j in first
                 if responsible[j] >= 0.005
             )
-        self._whole_image.data["image"] = [whole[::-1]]
-        self._whole_image.data["side"] = [self._side]
-        self._said.text = f"<div class='completion'>{said}</div>"
+        parts: dict[str, Part] = {
+            "drawn": {"image": [drawn[::-1].copy()], "side": [self._side]},
+            "whole": {"image": [whole[::-1].copy()], "side": [self._side]},
+            "said": said,
+        }
+        self._wire.send(parts)
 
 
 def _canvas(name: str, title: str) -> tuple[Any, ColumnDataSource]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emplus.demo.look import bytes_of, hexes, plot, side_by_side, stacked
 from emplus.demo.mouse import Grip
+from emplus.demo.wire import Wire, box
 from emplus.mixture import Mixture
 from emplus.plotting.geometry import ellipses
 from emplus.plotting.style import palette
@@ -67,7 +68,7 @@ class MixtureTab:
             label="Draw other points", name="other-points", sizing_mode="stretch_width"
         )
         self._reset = Button(label="Back to the beginning", sizing_mode="stretch_width")
-        self._code = Div(name="mixture-code", sizing_mode="stretch_width")
+        self._code = box("mixture-code", 120)
         self._seed = 0
         self._draw()
         self._start()
@@ -83,7 +84,8 @@ class MixtureTab:
             "from the mixture, follow.",
             sizing_mode="stretch_width",
         )
-        controls = stacked(told, *self._sliders, self._count, self._again, self._reset, self._code)
+        buttons = (self._again, self._reset)
+        controls = stacked(told, *self._sliders, self._count, *buttons, self._code)
         self.root = side_by_side(controls, self._plot, widths=("1 1 260px", "2.6 1 340px"))
 
     @property
@@ -164,6 +166,13 @@ class MixtureTab:
             line_color="white",
             line_width=2,
         )
+        targets = {
+            "rings": self._rings,
+            "handles": self._held,
+            "points": self._points,
+            "code": self._code,
+        }
+        self._wire = Wire(self._plot, targets)
         self._looks: dict[str, Any] = {
             "color": np.repeat(colours, 3).tolist(),
             "marker": ["circle", "square", "square"] * _K,
@@ -179,15 +188,19 @@ class MixtureTab:
         levels = float(density.max()) * _LEVELS
         self._contours.set_data(contour_data(*self._ends, density, levels))
         rings = ellipses(mixture, radii=(1.0, 2.0), n_points=65).points.reshape(2 * _K, 65, 2)
-        self._rings.data = {
-            "x": list(rings[..., 0]),
-            "y": list(rings[..., 1]),
-            "color": np.repeat(hexes(_K), 2).tolist(),
-        }
         handles = self._handles().reshape(-1, 2)
-        self._held.data = {"x": handles[:, 0], "y": handles[:, 1], **self._looks}
-        self._points.data = self._sampled(mixture)
-        self._code.text = _code(mixture)
+        self._wire.send(
+            {
+                "rings": {
+                    "x": rings[..., 0].copy(),
+                    "y": rings[..., 1].copy(),
+                    "color": np.repeat(hexes(_K), 2).tolist(),
+                },
+                "handles": {"x": handles[:, 0].copy(), "y": handles[:, 1].copy(), **self._looks},
+                "points": self._sampled(mixture),
+                "code": _code(mixture),
+            }
+        )
 
     def _sampled(self, mixture: Mixture) -> dict[str, Any]:
         # The same randomness every time, so that each point moves with its component.
@@ -197,7 +210,7 @@ class MixtureTab:
         if number == 0:
             return {"x": [], "y": [], "color": []}
         X = mixture.family.sample(mixture.parameters, labels, rng)
-        return {"x": X[:, 0], "y": X[:, 1], "color": bytes_of(palette(_K)[labels])}
+        return {"x": X[:, 0].copy(), "y": X[:, 1].copy(), "color": bytes_of(palette(_K)[labels])}
 
 
 def _code(mixture: Mixture) -> str:

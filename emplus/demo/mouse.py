@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
-from bokeh.events import Pan, PanEnd, PanStart, Tap
+from bokeh.events import DoubleTap, Pan, PanEnd, PanStart, Tap
 from numpy.typing import NDArray
 
 __all__ = ["Grip"]
@@ -54,7 +54,8 @@ class Grip:
         plot.on_event(Pan, self._move)
         plot.on_event(PanEnd, self._end)
         if tap is not None:
-            plot.on_event(Tap, lambda event: tap(event.x, event.y))
+            for click in (Tap, DoubleTap):  # the second of two quick ones is called double
+                plot.on_event(click, lambda event: tap(event.x, event.y))
 
     @property
     def holds(self) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emplus.demo.choices import Rows
 from emplus.demo.look import CUT, JOINED, bytes_of, hexes, plot, stacked
 from emplus.demo.screen import Screen
+from emplus.demo.wire import Part
 from emplus.mixture import Mixture
 from emplus.plotting.data import responsibilities_colours
 from emplus.plotting.geometry import ellipses
@@ -56,7 +57,8 @@ class Panel:
         self.plot = plot(f"fit-{letter}", 340, x_range=Range1d(-6, 6), y_range=Range1d(-5, 5))
         self.plot.grid.visible = False
         self._draw(letter)
-        self.screen = Screen(letter, self._show)
+        targets = {"points": self._points, "rings": self._rings, "means": self._means}
+        self.screen = Screen(letter, self._picture, targets)
         parts = (self.plot, self.screen.status, self.screen.trace, self.screen.moves)
         self.root = stacked(self.search, *parts, gap=4)
 
@@ -64,14 +66,12 @@ class Panel:
         def empty(*more: str) -> ColumnDataSource:
             return ColumnDataSource({name: [] for name in ("x", "y", "color", *more)})
 
-        self._points, self._glow, self._rings = empty(), empty(), empty("alpha")
-        self._means = empty("number")
-        self._points.name, self._glow.name = f"points-{letter}", f"lit-{letter}"
+        self._points, self._rings, self._means = empty(), empty("alpha", "wide"), empty("number")
+        self._points.name, self._rings.name = f"points-{letter}", f"rings-{letter}"
         self._means.name = f"means-{letter}"
         draw, line = self.plot.scatter, self.plot.multi_line
-        draw("x", "y", color="color", source=self._points, size=4, alpha=0.8)
-        line("x", "y", color="color", source=self._glow, line_width=10, alpha=0.4)
-        line("x", "y", color="color", alpha="alpha", source=self._rings, line_width=2)
+        draw("x", "y", color="color", source=self._points, size=5, line_color=None)
+        line("x", "y", color="color", alpha="alpha", line_width="wide", source=self._rings)
         draw(
             "x", "y", color="color", source=self._means, size=17, line_color="white", line_width=1.5
         )
@@ -112,7 +112,7 @@ class Panel:
         """Draw the rows alone, in grey."""
         self._rows = rows
         grey = np.full((len(rows.X), 3), 0.55)
-        self._points.data = {"x": rows.X[:, 0], "y": rows.X[:, 1], "color": bytes_of(grey)}
+        self.screen.send({"points": _points(rows.X, grey)})
 
     def dragged(self, j: int, x: float, y: float) -> Mixture | None:
         """The mixture that is shown, with one mean somewhere else."""
@@ -129,36 +129,34 @@ class Panel:
         self.screen.player.move(mixture)
         self.screen.show()
 
-    def _show(self, mixture: Mixture | None) -> None:
+    def _picture(self, mixture: Mixture | None) -> dict[str, Part]:
         if mixture is None:
-            for source in (self._rings, self._glow, self._means):
-                source.data = {name: [] for name in source.data}
-            return
+            nothing: dict[str, Any] = {"x": [], "y": [], "color": []}
+            rings = {**nothing, "alpha": [], "wide": []}
+            return {"rings": rings, "means": {**nothing, "number": []}}
         colours, lit = hexes(mixture.n_components), self.screen.player.lit
         outlines = ellipses(mixture, radii=(1.0, 2.0), n_points=49).points
-        flat = outlines.reshape(-1, *outlines.shape[2:])
-        self._rings.data = {
-            "x": list(flat[..., 0]),
-            "y": list(flat[..., 1]),
-            "color": np.repeat(colours, 2).tolist(),
-            "alpha": [1.0, 0.45] * len(colours),
+        # What a candidate is about glows below its ellipses.
+        glowing = outlines[[*lit.joined, *lit.cut], 1]
+        lines = np.concatenate([glowing, outlines.reshape(-1, *outlines.shape[2:])])
+        k, n_lit = len(colours), len(glowing)
+        glow = [JOINED] * len(lit.joined) + [CUT] * len(lit.cut)
+        rings = {
+            "x": np.ascontiguousarray(lines[..., 0]),
+            "y": np.ascontiguousarray(lines[..., 1]),
+            "color": glow + np.repeat(colours, 2).tolist(),
+            "alpha": [0.4] * n_lit + [1.0, 0.45] * k,
+            "wide": [10] * n_lit + [2] * (2 * k),
         }
-        glowing = [*lit.joined, *lit.cut]
-        self._glow.data = {
-            "x": [outlines[j, 1, :, 0] for j in glowing],
-            "y": [outlines[j, 1, :, 1] for j in glowing],
-            "color": [JOINED] * len(lit.joined) + [CUT] * len(lit.cut),
-        }
-        means = _means(mixture)
-        numbers = [str(j) for j in range(len(means))]
-        self._means.data = {
-            "x": means[:, 0],
-            "y": means[:, 1],
-            "color": colours,
-            "number": numbers,
-        }
+        places = _means(mixture)
+        numbers = [str(j) for j in range(k)]
+        means = {"x": places[:, 0], "y": places[:, 1], "color": colours, "number": numbers}
         blended = responsibilities_colours(mixture.responsibilities(self._rows.X))
-        self._points.data["color"] = bytes_of(blended)
+        return {"rings": rings, "means": means, "points": _points(self._rows.X, blended)}
+
+
+def _points(X: NDArray[np.float64], colours: NDArray[np.float64]) -> dict[str, Any]:
+    return {"x": X[:, 0].copy(), "y": X[:, 1].copy(), "color": bytes_of(colours)}
 
 
 def _means(mixture: Mixture) -> NDArray[np.float64]:

@@ -110,7 +110,7 @@ class Player:
         self.verdict: bool | None = None
         self.value, self.n_passes, self._starts = np.nan, 0, 0
         self.phase: Phase = "empty"
-        self._moved = False
+        self._moved = self._tempered = False
 
     def load(self, make: Callable[[Mixture | None], Any], X: NDArray[np.float64]) -> None:
         """Begin anew: an estimator from ``make``, told where to start from if not by itself."""
@@ -183,7 +183,11 @@ class Player:
                 self.phase, self.lit, self.says = "failed", Lit(), sentence
 
     def _pass(self, event: Passed) -> None:
-        self.mixture, self.value = event.mixture, self.score(event.mixture)
+        told = event.log_likelihood / len(self._X)
+        if event.first:  # a climb at another temperature raises another function all the way
+            self._tempered = abs(self.score(event.mixture) - told) > 1e-9 * abs(told)
+        self.mixture = event.mixture
+        self.value = self.score(event.mixture) if self._tempered else told
         self.n_passes += 1
         # A climb to the tolerance goes on from where the search stands: the very same value.
         if event.first and self.phase != "proposed" and event.mixture is not self.best:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from time import monotonic
-from typing import final
+from typing import Any, final
 
 import numpy as np
-from bokeh.models import BasicTicker, ColumnDataSource, Div, Range1d
+from bokeh.models import BasicTicker, ColumnDataSource, Range1d
 
 from emplus.demo.live import Decided, Proposed
 from emplus.demo.look import ACCEPTED, JOINED, TRIED, UNDONE, plot
-from emplus.demo.player import Player, Track
+from emplus.demo.player import Player
+from emplus.demo.wire import Part, Wire, box
 from emplus.mixture import Mixture
 
 __all__ = ["Screen"]
 
 # A candidate, and what becomes of it, is shown this many times longer than a pass; seconds; events.
 _HOLD, _LONGEST, _AT_ONCE = 8.0, 1.5, 60
-_LISTED, _FAINT = 5, "#b8c0c8"
+_LISTED, _FAINT, _TRACK_EVERY = 5, "#b8c0c8", 4
 _BADGES = {
     "climbing": ("EM", JOINED),
     "proposed": ("candidate", TRIED),
@@ -38,14 +39,20 @@ class Screen:
     letter : str
         The names of its parts on the page end with it.
     draw : callable
-        Shows a mixture, or that there is none.
+        Gives what is shown of a mixture, or of none: parts for the targets.
+    targets : dict
+        Sources and boxes by name, beside the screen's own; see `Wire`.
     """
 
-    def __init__(self, letter: str, draw: Callable[[Mixture | None], None]):
+    def __init__(
+        self,
+        letter: str,
+        draw: Callable[[Mixture | None], Mapping[str, Part]],
+        targets: Mapping[str, Any],
+    ):
         self.player, self._draw = Player(), draw
-        self._due, self._sent = 0.0, [0, 0, 0]
-        self.status = Div(name=f"status-{letter}", sizing_mode="stretch_width", height=58)
-        self.moves = Div(name=f"moves-{letter}", sizing_mode="stretch_width", height=96)
+        self._due, self._frame = 0.0, 0
+        self.status, self.moves = box(f"status-{letter}", 58), box(f"moves-{letter}", 96)
         self.trace = plot(
             f"trace-{letter}",
             140,
@@ -55,21 +62,29 @@ class Screen:
             y_axis_label="nats a row",
         )
         self.trace.yaxis.ticker = BasicTicker(desired_num_ticks=3)
-        self._tracks = []
-        for colour, wide in ((JOINED, 2.0), (TRIED, 2.0), (_FAINT, 1.2)):
-            source = ColumnDataSource({"x": [], "y": []})
-            self.trace.line("x", "y", source=source, line_color=colour, line_width=wide)
-            self._tracks.append(source)
-        self._marks = ColumnDataSource({"x": [], "y": [], "color": [], "marker": []})
+        own: dict[str, Any] = {"status": self.status, "moves": self.moves}
+        for name, colour, wide in (
+            ("kept", JOINED, 2.0),
+            ("trial", TRIED, 2.0),
+            ("undone", _FAINT, 1.2),
+        ):
+            own[name] = ColumnDataSource({"x": [], "y": []}, name=f"{name}-{letter}")
+            self.trace.line("x", "y", source=own[name], line_color=colour, line_width=wide)
+        own["marks"] = ColumnDataSource({"x": [], "y": [], "color": [], "marker": []})
         self.trace.scatter(
-            "x", "y", color="color", marker="marker", source=self._marks, size=9, line_color="white"
+            "x",
+            "y",
+            color="color",
+            marker="marker",
+            source=own["marks"],
+            size=9,
+            line_color="white",
         )
+        self._wire = Wire(self.trace, {**own, **targets})
 
     def begin(self) -> None:
         """The player has been loaded, or emptied; show where it begins."""
-        for source in self._tracks:
-            source.data = {"x": [], "y": []}
-        self._sent, self._due = [0, 0, 0], 0.0
+        self._due, self._frame = 0.0, 0
         self.player.advance(timeout=2.0)  # the start
         self.show()
 
@@ -95,33 +110,48 @@ class Screen:
 
     def show(self) -> None:
         """Bring everything to where the player is."""
-        self._draw(self.player.mixture)
-        self._show_track()
-        self.status.text = _said(self.player)
-        self.moves.text = _listed(self.player)
+        parts = dict(self._draw(self.player.mixture))
+        parts["status"], parts["moves"] = _said(self.player), _listed(self.player)
+        # The track need not be as quick as the picture, except where something happens.
+        if self._frame % _TRACK_EVERY == 0 or self.player.phase != "climbing":
+            parts |= self._track()
+        self._frame += 1
+        self._wire.send(parts)
 
-    def _show_track(self) -> None:
-        player = self.player
-        tracks = (player.kept, player.trial, player.undone)
-        for place, (source, track) in enumerate(zip(self._tracks, tracks, strict=True)):
-            _send(source, track, self._sent[place])
-            self._sent[place] = len(track.passes)
-        marks = player.marks
-        if len(marks) != len(self._marks.data["x"]):
-            self._marks.data = {
-                "x": [mark.number for mark in marks],
-                "y": [mark.value for mark in marks],
-                "color": [ACCEPTED if mark.accepted else UNDONE for mark in marks],
-                "marker": ["triangle" if mark.accepted else "x" for mark in marks],
-            }
+    def send(self, parts: Mapping[str, Part]) -> None:
+        """Show something of the picture alone."""
+        self._wire.send(parts)
+
+    def _track(self) -> dict[str, Part]:
+        player, marks = self.player, self.player.marks
+        tracks = {"kept": player.kept, "trial": player.trial, "undone": player.undone}
+        parts: dict[str, Part] = {
+            name: {"x": np.array(track.passes), "y": np.array(track.values)}
+            for name, track in tracks.items()
+        }
+        parts["marks"] = {
+            "x": [mark.number for mark in marks],
+            "y": [mark.value for mark in marks],
+            "color": [ACCEPTED if mark.accepted else UNDONE for mark in marks],
+            "marker": ["triangle" if mark.accepted else "x" for mark in marks],
+        }
         # The first steps rise by so much that nothing could be told from the rest.
         values = np.array(player.kept.values[2:] + player.trial.values + player.undone.values)
         values = values[np.isfinite(values)]
         if len(values):
-            low, high = float(np.quantile(values, 0.02)), float(values.max())
-            room = max(0.15 * (high - low), 1e-6)
-            self.trace.y_range.update(start=low - room, end=high + room)
-        self.trace.x_range.end = max(10.0, 1.03 * player.n_passes)
+            _hold(self.trace.y_range, float(np.quantile(values, 0.02)), float(values.max()))
+        ahead = self.trace.x_range
+        if player.n_passes > ahead.end or player.n_passes < 0.3 * ahead.end:
+            ahead.end = max(10.0, 1.4 * player.n_passes)
+        return parts
+
+
+def _hold(axis: Range1d, low: float, high: float) -> None:
+    """Let an axis hold these values; other ends lay the figure out anew, so seldom."""
+    span = max(high - low, 1e-6)
+    inside = axis.start < low and high < axis.end
+    if not inside or axis.end - axis.start > 2.0 * span:
+        axis.update(start=low - 0.15 * span, end=high + 0.3 * span)
 
 
 def _said(player: Player) -> str:
@@ -152,11 +182,3 @@ def _listed(player: Player) -> str:
     taken = sum(mark.accepted for mark in marks)
     head = f"<b class='tried'>{len(marks)}</b> tried, <b class='taken'>{taken}</b> accepted"
     return f"<div style='font-size:12px'><div>{head}</div>{''.join(lines)}</div>"
-
-
-def _send(source: ColumnDataSource, track: Track, sent: int) -> None:
-    """Only what is new goes to the browser."""
-    if len(track.passes) < sent:
-        source.data = {"x": list(track.passes), "y": list(track.values)}
-    elif len(track.passes) > sent:
-        source.stream({"x": track.passes[sent:], "y": track.values[sent:]})

@@ -89,11 +89,11 @@ class Visitor:
 
     def text(self, name: str, part: str) -> str:
         """What a part of a text on the page says."""
-        markup = self.get(name, "text")
-        script = """([markup, part]) => {
-          const found = new DOMParser().parseFromString(markup, 'text/html').querySelector(part);
+        script = """([name, part]) => {
+          const view = Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name(name));
+          const found = view.shadow_el.querySelector(part);
           return found === null ? '' : found.textContent; }"""
-        return str(self.page.evaluate(script, [markup, part]))
+        return str(self.page.evaluate(script, [name, part]))
 
     def get(self, name: str, field: str) -> Any:
         """A property of a part of the page, as the browser has it."""
@@ -134,6 +134,17 @@ class Visitor:
             mouse.move(*self.place(figure, *point), steps=steps)
         held()
         mouse.up()
+
+    def step(self) -> None:
+        """Press Step, and wait until the page has taken it."""
+
+        def said() -> list[str]:
+            return [self.text(f"status-{letter}", ".told") for letter in "ab"]
+
+        before = said()
+        self.button("Step").click()
+        self.until(lambda: said() != before, "a step was taken")
+        self.page.wait_for_timeout(80)  # the two sides come one after the other
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
         """Wait until something holds."""
