@@ -6,7 +6,7 @@ SOURCES := emplus tests $(if $(wildcard benchmarks/*.py),benchmarks) $(if $(wild
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help example test lint types docs-test format check bench figures clean
+.PHONY: help example test lint types docs docs-test package format check bench figures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ example: .venv/.package  ## fit, draw and save a mixture of two on Old Faithful
 	$(BIN)/emplus fit faithful --components 2 --search em --plot faithful.png --output faithful.safetensors
 
 test: .venv/.dev  ## run the whole test suite, doctests included, on every core
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/.dev  ## check style and formatting
 	$(BIN)/ruff check .
@@ -26,6 +26,13 @@ types: .venv/.dev  ## check types
 
 docs-test: .venv/.dev  ## run the examples in docstrings and in the README only
 	$(BIN)/python -m pytest emplus tests/test_project.py
+
+docs: .venv/.docs  ## build the documentation into build/docs; warnings are errors
+	$(BIN)/python -m sphinx -b html -W --keep-going --quiet -j auto -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+package: .venv/.dev  ## build wheel and sdist; try them with the lowest and the newest versions
+	$(BIN)/python tests/packaging/check.py
 
 format: .venv/.dev  ## mend style and formatting where that is automatic
 	$(BIN)/ruff check --fix .
@@ -43,7 +50,8 @@ figures: .venv/.package  ## regenerate every picture in figures/ (a quarter of a
 clean:  ## remove .venv, caches and what `make example` wrote
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	rm -f faithful.png faithful.safetensors
-	find emplus tests benchmarks reproductions -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	rm -rf docs/gallery docs/reference
+	find emplus tests benchmarks reproductions docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # .venv is made anew only when pyproject.toml changes. Each stamp is written after its step has
 # succeeded, so a step that was interrupted is done again. The package is installed in editable
@@ -60,4 +68,8 @@ clean:  ## remove .venv, caches and what `make example` wrote
 
 .venv/.dev: .venv/.created
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/.docs: .venv/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@

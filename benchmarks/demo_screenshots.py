@@ -31,12 +31,8 @@ def mixture(visitor: Visitor) -> None:
 
 
 def fit(visitor: Visitor) -> None:
-    visitor.choose("speed-fit", "20")
-    visitor.button("Run").click()
-    visitor.until(lambda: visitor.text("status-b", ".phase") == "trying", "a candidate was tried")
-    visitor.button("Pause").click()
-    for _ in range(3):
-        visitor.button("Step").click()
+    while visitor.text("status-b", ".phase") != "trying":
+        visitor.step()
     take(visitor, "fit")
 
 

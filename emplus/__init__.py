@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from emplus.estimators.bernoulli_mixture import BernoulliMixture
     from emplus.estimators.categorical_mixture import CategoricalMixture
     from emplus.estimators.factor_analyzer_mixture import FactorAnalyzerMixture
+    from emplus.estimators.family_mixture import FamilyMixture
     from emplus.estimators.gaussian_artmap import GaussianARTMAP
     from emplus.estimators.gaussian_mixture import GaussianMixture
     from emplus.estimators.mixed_mixture import MixedMixture
     from emplus.estimators.mixture_classifier import MixtureClassifier
+    from emplus.families.registry import register_family
     from emplus.io import Checkpoint, load
     from emplus.mixture import Mixture
+    from emplus.search.registry import register_search
     from emplus.selection import Selection, bootstrap_test, select
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "CategoricalMixture",
     "Checkpoint",
     "FactorAnalyzerMixture",
+    "FamilyMixture",
     "GaussianARTMAP",
     "GaussianMixture",
     "MixedMixture",
@@ -41,6 +45,8 @@ __all__ = [
     "diagnose",
     "load",
     "plotting",
+    "register_family",
+    "register_search",
     "select",
 ]
 
@@ -49,6 +55,7 @@ _HOMES = {
     "CategoricalMixture": "emplus.estimators.categorical_mixture",
     "Checkpoint": "emplus.io.checkpoints",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
+    "FamilyMixture": "emplus.estimators.family_mixture",
     "GaussianARTMAP": "emplus.estimators.gaussian_artmap",
     "GaussianMixture": "emplus.estimators.gaussian_mixture",
     "MixedMixture": "emplus.estimators.mixed_mixture",
@@ -58,6 +65,8 @@ _HOMES = {
     "Selection": "emplus.selection",
     "bootstrap_test": "emplus.selection",
     "load": "emplus.io",
+    "register_family": "emplus.families.registry",
+    "register_search": "emplus.search.registry",
     "select": "emplus.selection",
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emplus.errors import ArgumentError, DataError, UnknownNameError
-from emplus.families.base import Array, Family, SingularComponentError
+from emplus.families.base import Array, Family, SingularComponentError, first_refused
 from emplus.families.gaussian import Gaussian, infer_covariance
 from emplus.families.registry import make_covariance
 from emplus.numerics.logspace import log_normalize, log_or_minus_infinity
@@ -28,6 +28,8 @@ class Mixture:
     r"""A mixture of ``k`` components of one family.
 
     .. math:: p(x) = \sum_{j=1}^{k} w_j \, p(x \mid \theta_j)
+
+    Equation :eq:`mixture` of the theory page.
 
     Parameters
     ----------
@@ -160,11 +162,33 @@ class Mixture:
         return joint
 
     def log_density(self, X: ArrayLike) -> Array:
-        """Log densities log p(x_i), (n,)."""
+        """Log densities log p(x_i).
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            NaN where an entry is missing.
+
+        Returns
+        -------
+        log_density : (n,) ndarray
+            In nats.
+        """
         return log_normalize(self.log_joint(X))
 
     def responsibilities(self, X: ArrayLike) -> Array:
-        """p(j | x_i), (n, k); rows sum to 1."""
+        """p(j | x_i), equation :eq:`responsibilities` of the theory page.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            NaN where an entry is missing.
+
+        Returns
+        -------
+        responsibilities : (n, k) ndarray
+            Rows sum to 1.
+        """
         joint = self.log_joint(X)
         log_normalize(joint)
         return joint
@@ -242,6 +266,9 @@ class Mixture:
     def condition(self, columns: Sequence[int] | int, values: ArrayLike) -> Mixture:
         """The mixture of the other columns, given that ``columns`` hold ``values``.
 
+        Its weights are the responsibilities for the values; for Gaussians its components are those
+        of equation :eq:`missing-gaussian`.
+
         Examples
         --------
         >>> pair = Mixture.gaussian([1.0], [[0.0, 0.0]], [[[1.0, 0.6], [0.6, 1.0]]])
@@ -285,6 +312,12 @@ class Mixture:
             )
         if self.family.levels and not is_sparse(rows):
             _check_codes(rows, self.family.levels)
+        if not is_sparse(rows) and (refused := first_refused(self.family, rows)) is not None:
+            row, column, values = refused
+            raise DataError(
+                f"Column {column} holds {rows[row, column]:g}, but columns of this mixture hold "
+                f"{values}; correct it."
+            )
         return rows
 
 

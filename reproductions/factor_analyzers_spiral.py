@@ -79,7 +79,7 @@ def scored(run: str, k: int, tol: float, seeds: Any, train: Any, test: Any) -> d
 
 def measure(run: Run) -> Measured:
     n, k, tol = run.pick((2_000, 10, 1e-6), (200, 6, 1e-3))
-    seeds = run.pick(dict.fromkeys(RUNS, 20), {"em": 6, "em++": 2, "ueda": 2, "split_merge": 2})
+    seeds = run.pick(dict.fromkeys(RUNS, 20), {"em": 4, "em++": 2, "ueda": 1, "split_merge": 2})
     train = make_spiral(n, noise=NOISE, seed=0).X
     test = make_spiral(n, noise=NOISE, seed=1).X
     found = {

@@ -61,7 +61,7 @@ def sample(lightest: float, n: int, k: int) -> Any:
 
 
 def measure(run: Run) -> Measured:
-    n, k, tol = run.pick((800, 10, 1e-6), (120, 5, 1e-4))
+    n, k, tol = run.pick((800, 10, 1e-6), (120, 4, 1e-3))
     random_rows, better = run.pick((40, 10), (2, 1))
     seeds = {"random_from_data": random_rows, "k-means++": better}
     rows = {name: sample(lightest, n, k) for name, lightest in LIGHTEST.items()}

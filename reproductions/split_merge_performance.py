@@ -58,7 +58,7 @@ def measure(run: Run) -> Measured:
     rows = features(run.data("frey_faces").X)
     splits: list[Numbers] = []
     curves: dict[str, list[Numbers]] = {name: [] for name in SEARCHES}
-    tol = run.pick(1e-6, 1e-4)
+    tol = run.pick(1e-6, 1e-3)
     for split in run.each(range(run.pick(SPLITS, 1)), "splits"):
         order = np.random.default_rng(split).permutation(len(rows))
         train, test = rows[order[:N]], rows[order[N : 2 * N]]

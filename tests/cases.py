@@ -35,8 +35,10 @@ from emplus.families.registry import COVARIANCES, make_family
 from emplus.search.registry import SEARCHES
 from tests.counted import (
     move_probabilities,
+    move_rates,
     random_bernoulli,
     random_categorical,
+    random_poisson,
     random_product,
 )
 
@@ -254,6 +256,20 @@ def _categorical_case(name: str, levels: tuple[int, ...], telling_rows: int) -> 
     return FamilyCase(name, mixture, estimator, move_probabilities, like, telling_rows=telling_rows)
 
 
+def _poisson_case() -> FamilyCase:
+    """The family of the page on how to add one."""
+
+    def estimator(n_components: int = 3, **arguments: Any) -> Any:
+        from emplus import FamilyMixture
+
+        return FamilyMixture(n_components, family="poisson", **arguments)
+
+    def like(k: int, separation: float) -> Mixture:
+        return random_poisson(k, separation=separation)
+
+    return FamilyCase("poisson", random_poisson(), estimator, move_rates, like)
+
+
 _MOVES: Mapping[str, Callable[..., Any]] = {
     "gaussian": _move_gaussian,
     "factor-analyzer": _move_factors,
@@ -335,8 +351,9 @@ PRODUCT_CASES = [
         "factors", lambda k, s: random_factors("diag", k=k, d=3, separation=s), n_factors=1
     ),
 ]
+OUTSIDE_CASES = [_poisson_case()]
 CONTINUOUS_CASES = [*GAUSSIAN_CASES, *FACTOR_CASES]
-FAMILY_CASES = [*CONTINUOUS_CASES, *DISCRETE_CASES, *PRODUCT_CASES]
+FAMILY_CASES = [*CONTINUOUS_CASES, *DISCRETE_CASES, *PRODUCT_CASES, *OUTSIDE_CASES]
 
 # Searches see of a family what it holds and how its M step goes; these differ in that.
 SEARCHED_CASES = [case for case in FAMILY_CASES if case.id in _SEARCHED]

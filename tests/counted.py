@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docs.examples.poisson import Poisson
 from emplus import Mixture
 from emplus.families.base import Family
 from emplus.families.bernoulli import Bernoulli
 from emplus.families.categorical import Categorical
 from emplus.families.discrete import Probabilities
+from emplus.families.exponential import Means
 from emplus.families.product import Product, ProductParameters
 
 Array = NDArray[np.floating]
@@ -25,6 +27,21 @@ def random_bernoulli(k: int = 3, d: int = 6, seed: int = 0, separation: float = 
     theta = np.clip(1.0 / (1.0 + np.exp(-logits)), 0.02, 0.98)
     log_weights = np.log(rng.dirichlet(np.full(k, 5.0)))
     return Mixture(Bernoulli(), log_weights, Probabilities(theta))
+
+
+def random_poisson(k: int = 3, d: int = 4, seed: int = 0, separation: float = 2.0) -> Mixture:
+    """Counts whose rates lie factors of about e^separation apart."""
+    rng = np.random.default_rng(seed)
+    rates = 4.0 * np.exp(0.5 * separation * rng.standard_normal((k, d)))
+    log_weights = np.log(rng.dirichlet(np.full(k, 5.0)))
+    return Mixture(Poisson(), log_weights, Means(np.clip(rates, 0.2, 200.0)))
+
+
+def move_rates(family: Family, parameters: Means, seed: int, t: float) -> Means:
+    """A step of length t in the logarithms of the rates."""
+    rng = np.random.default_rng(seed)
+    means = parameters.means
+    return Means(means * np.exp(t * rng.standard_normal(means.shape)))
 
 
 def random_categorical(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -32,9 +33,14 @@ def exact_log_joint(mixture: Mixture, X: Array) -> Array:
     no_weights = np.zeros(k)
     for family, part, columns in _parts(mixture):
         one, rows = Mixture(family, no_weights, part), X[:, columns]
-        densities = _exact_probabilities if "probabilities" in family.pack(part) else _exact_normal
-        joint = joint + densities(one, rows)
+        joint = joint + _densities_of(family, part)(one, rows)
     return joint
+
+
+def _densities_of(family: Any, part: Any) -> Callable[[Mixture, Array], Array]:
+    if family.name == "poisson":
+        return _exact_counts
+    return _exact_probabilities if "probabilities" in family.pack(part) else _exact_normal
 
 
 def _parts(mixture: Mixture) -> list[tuple[Any, Any, NDArray[np.integer]]]:
@@ -61,6 +67,16 @@ def _exact_probabilities(mixture: Mixture, X: Array) -> Array:
             if value >= 0:
                 joint[i] += np.log(chosen)
             start += max(number, 1)
+    return joint
+
+
+def _exact_counts(mixture: Mixture, X: Array) -> Array:
+    """Probabilities of counts, one by one."""
+    joint = np.zeros((len(X), mixture.n_components))
+    for i, row in enumerate(X):
+        for count, rates in zip(row, mixture.parameters.means.T, strict=True):
+            if count >= 0:
+                joint[i] += count * np.log(rates) - rates - math.log(math.factorial(int(count)))
     return joint
 
 

@@ -24,6 +24,8 @@ PACKAGE = ROOT / "emplus"
 FLOORS = {
     "errors": 0,
     "_version": 0,
+    "plugins": 0,
+    "markup": 0,
     "numerics": 1,
     "families": 2,
     "artmap": 2,
@@ -56,6 +58,7 @@ CONFINED = {
     "dask": ("data/",),
     "distributed": ("data/",),
     "cloudpickle": ("data/",),
+    "bokeh": ("demo/",),
 }
 
 LONGEST_FILE = 400
@@ -204,12 +207,13 @@ def test_dependencies_are_the_agreed_ones_and_cover_the_imports() -> None:
     described = project()["project"]
     assert _required(described["dependencies"]) == CORE
     extras = described["optional-dependencies"]
-    for extra in ("parquet", "cluster"):
+    for extra in ("parquet", "cluster", "demo"):
         assert set(extras[extra]) <= set(extras["dev"])
     available = {{"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name) for name in CORE}
     available |= _required(extras["parquet"]) | set(sys.stdlib_module_names) | {"emplus"}
     # Dask itself needs the last one.
     available |= _required(extras["cluster"]) | {"cloudpickle"}
+    available |= _required(extras["demo"])
     assert {i.target.split(".")[0] for i in imports()} <= available
 
 
@@ -273,7 +277,7 @@ def test_the_commands_of_the_readme_exist() -> None:
     from emplus.cli import main
 
     named = set(re.findall(r"^\| `emplus ([a-z]+)", readme(), re.M))
-    known = "fit select compare animate predict score impute sample info plot datasets"
+    known = "fit select compare animate demo predict score impute sample info plot datasets"
     assert named == set(known.split())
     for command in sorted(named):
         answer = CliRunner().invoke(main, [command, "--help"])

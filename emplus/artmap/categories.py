@@ -31,7 +31,8 @@ class Categories:
     Category j has a mean, variances and a count n_j. With
     :math:`q_j(x) = \sum_i (x_i - \mu_{ji})^2 / \sigma_{ji}^2` its *match* is
     :math:`\exp(-q_j / 2)` and its *activation* :math:`n_j \prod_i \sigma_{ji}^{-1} \exp(-q_j / 2)`.
-    Both are kept as logarithms: log activation = height + log match.
+    Both are kept as logarithms: log activation = height + log match. Equation :eq:`artmap` of the
+    theory page.
 
     Parameters
     ----------

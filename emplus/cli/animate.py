@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.failures import warn
 from emplus.cli.options import SEARCHES, ModelRequest, model_options
 from emplus.cli.outputs import STDOUT, check_outputs, echo
@@ -45,6 +46,7 @@ class _Request:
 @model_options
 @click.option(
     "--search",
+    shell_complete=completing.searches(*SEARCHES.split(", ")),
     default="em",
     show_default=True,
     help=f"How the optimum is searched: {SEARCHES}; names joined by +. The start's climb and the "
@@ -71,7 +73,13 @@ class _Request:
     show_default=True,
     help="Frames a second.",
 )
-@click.option("--output", metavar="GIF", required=True, help="Write the animation here (.gif).")
+@click.option(
+    "--output",
+    metavar="GIF",
+    shell_complete=completing.files,
+    required=True,
+    help="Write the animation here (.gif).",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @click.pass_context
 def animate(ctx: click.Context, /, **options: Any) -> None:

@@ -14,6 +14,7 @@ import click
 from emplus._version import __version__
 from emplus.cli.animate import animate
 from emplus.cli.compare import compare
+from emplus.cli.demo import demo
 from emplus.cli.failures import describe, fail, warn
 from emplus.cli.fit import fit
 from emplus.cli.impute import impute
@@ -90,7 +91,9 @@ def _warnings_as_sentences() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        warn(str(message))
+        # What libraries tell each other is nothing that a person here can mend.
+        if not issubclass(category, DeprecationWarning):
+            warn(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("once", UserWarning)
@@ -134,5 +137,6 @@ for _command in (
     info,
     plot,
     datasets,
+    demo,
 ):
     main.add_command(_command)

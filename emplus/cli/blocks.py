@@ -117,7 +117,7 @@ class BlockTable:
                 column.look(block.iloc[:, place], n)
             n += len(block)
         if not n:
-            raise DataError(f"{self.source} has a header but no rows.")
+            raise DataError(f"{self.source} has a header but no rows; put a line a row below it.")
         empty = [name for name in self.nameless if name in chosen]
         empty = [name for name in empty if seen[self.names.index(name)].held == {"nothing"}]
         chosen = [name for name in chosen if name not in empty]

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.failures import fail
 from emplus.errors import ArgumentError
 
@@ -40,6 +41,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--checkpoint",
             metavar="FILE",
+            shell_complete=completing.files,
             help="Keep in FILE what has been worked out, every now and then and when the fit is "
             "interrupted, so that --resume can go on from there.",
         ),

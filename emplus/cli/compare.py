@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.failures import attempt, warn
 from emplus.cli.options import SEARCHES, ModelRequest, make_searches, model_options
 from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
@@ -53,6 +54,7 @@ class _Request:
 @model_options
 @click.option(
     "--searches",
+    shell_complete=completing.searches(*SEARCHES.split(", "), between=",+"),
     metavar="A,B,...",
     help=f"Searches to compare, of {SEARCHES}; names joined by + each start from the result of "
     "the one before.  [default: all of them]",
@@ -71,8 +73,18 @@ class _Request:
     show_default=True,
     help="The first run's seed; the others follow.",
 )
-@click.option("--plot", metavar="PNG", help="Draw every run (.png, .svg or .pdf).")
-@click.option("--json", metavar="REPORT", help="Write the report as JSON; - for standard output.")
+@click.option(
+    "--plot",
+    metavar="PNG",
+    shell_complete=completing.files,
+    help="Draw every run (.png, .svg or .pdf).",
+)
+@click.option(
+    "--json",
+    metavar="REPORT",
+    shell_complete=completing.files,
+    help="Write the report as JSON; - for standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Print no report.")
 @click.pass_context
 def compare(ctx: click.Context, /, **options: Any) -> None:

@@ -7,14 +7,28 @@ from typing import Any, NamedTuple
 
 import click
 
+from emplus.cli import completing
 from emplus.errors import ArgumentError, UnknownNameError
 
-__all__ = ["AUTO", "FACES", "FAMILIES", "KINDS", "OPTIONS", "Face", "check_options", "strength"]
+__all__ = [
+    "AUTO",
+    "COVARIANCES",
+    "FACES",
+    "FAMILIES",
+    "KINDS",
+    "OPTIONS",
+    "Face",
+    "check_options",
+    "face_of",
+    "family_names",
+    "strength",
+]
 
 AUTO = "auto"
 KINDS = ("continuous", "binary", "categorical")
 
 # Names in the help, which must not import what they name.
+COVARIANCES = ("full", "tied", "diag", "spherical")
 FAMILIES = "gaussian, factor-analyzer, bernoulli, categorical, mixed"
 
 
@@ -49,6 +63,37 @@ FACES: dict[str, Face] = {
 }
 
 
+# What every family has that was added from outside.
+_OUTSIDE = Face("FamilyMixture", {**_COUNTED})
+
+
+def family_names() -> list[str]:
+    """All families that can be asked for, also those of installed packages."""
+    from emplus.families.registry import KNOWN_FAMILIES
+
+    return [*FACES, *KNOWN_FAMILIES.outside()]
+
+
+def face_of(family: str) -> tuple[Face, dict[str, Any]]:
+    """The face of a family, and arguments that it needs besides those of the options.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such family.
+    ArgumentError
+        If an installed package has it, but it cannot be imported.
+    """
+    if family in FACES:
+        return FACES[family], {}
+    from emplus.families.registry import KNOWN_FAMILIES
+
+    if family not in KNOWN_FAMILIES.outside():
+        raise UnknownNameError("family", family, (AUTO, *family_names()))
+    KNOWN_FAMILIES.get(family)
+    return _OUTSIDE, {"family": family}
+
+
 def check_options(family: str, given: Mapping[str, Any], chosen: bool = True) -> None:
     """Refuse options that the family does not have.
 
@@ -67,12 +112,11 @@ def check_options(family: str, given: Mapping[str, Any], chosen: bool = True) ->
     ArgumentError
         If an option is another family's.
     """
-    if family not in FACES:
-        raise UnknownNameError("family", family, (AUTO, *FACES))
+    own, _ = face_of(family)
     for option in dict.fromkeys(option for face in FACES.values() for option in face.options):
         value = given.get(option)
         # A number may be 0, which equals False.
-        if value is None or value is False or option in FACES[family].options:
+        if value is None or value is False or option in own.options:
             continue
         owners = [name for name, face in FACES.items() if option in face.options]
         listed = " or ".join([", ".join(owners[:-1]), owners[-1]] if owners[1:] else owners)
@@ -95,6 +139,7 @@ def strength(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--covariance",
+        shell_complete=completing.words(*COVARIANCES),
         help="Of a gaussian or of mixed's numbers: full, tied, diag or spherical.  [default: full]",
     ),
     click.option(
@@ -104,9 +149,15 @@ OPTIONS: tuple[Callable[..., Any], ...] = (
         "covariances.  [default: 1]",
     ),
     click.option(
-        "--noise", help="Of a factor-analyzer: diag, shared or isotropic.  [default: diag]"
+        "--noise",
+        shell_complete=completing.words("diag", "shared", "isotropic"),
+        help="Of a factor-analyzer: diag, shared or isotropic.  [default: diag]",
     ),
-    click.option("--loadings", help="Of a factor-analyzer: own or common.  [default: own]"),
+    click.option(
+        "--loadings",
+        shell_complete=completing.words("own", "common"),
+        help="Of a factor-analyzer: own or common.  [default: own]",
+    ),
     click.option(
         "--reg-covar",
         metavar="ROWS|auto",
@@ -118,8 +169,8 @@ OPTIONS: tuple[Callable[..., Any], ...] = (
         "--prior",
         metavar="ROWS|auto",
         callback=strength,
-        help="Strength of the prior on the probabilities of bernoulli, categorical and mixed, in "
-        "rows; 0 is maximum likelihood.  [default: auto]",
+        help="Strength of the prior on the probabilities of bernoulli, categorical and mixed, and "
+        "of a family from outside, in rows; 0 is maximum likelihood.  [default: auto]",
     ),
     click.option(
         "--binarize",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.checkpoint import CheckpointRequest, checkpoint_options, stoppable
 from emplus.cli.cluster import ClusterRequest, cluster_options, cluster_table
 from emplus.cli.failures import attempt, warn
@@ -73,6 +74,7 @@ class _Request:
 @cluster_options
 @click.option(
     "--search",
+    shell_complete=completing.searches(*SEARCHES.split(", ")),
     help=f"How the optimum is searched: {SEARCHES}; names joined by + each start from the result "
     "of the one before.  [default: split_merge]",
 )
@@ -88,11 +90,31 @@ class _Request:
     help="Another seed, other starts.",
 )
 @checkpoint_options
-@click.option("--plot", metavar="PNG", help="Draw the fit (.png, .svg or .pdf).")
+@click.option(
+    "--plot",
+    metavar="PNG",
+    shell_complete=completing.files,
+    help="Draw the fit (.png, .svg or .pdf).",
+)
 @IMAGE_SHAPE
-@click.option("--trace", metavar="PNG", help="Draw the objective at each pass, and the moves.")
-@click.option("--output", metavar="MODEL", help="Save the model, a safetensors file.")
-@click.option("--json", metavar="REPORT", help="Write the report as JSON; - for standard output.")
+@click.option(
+    "--trace",
+    metavar="PNG",
+    shell_complete=completing.files,
+    help="Draw the objective at each pass, and the moves.",
+)
+@click.option(
+    "--output",
+    metavar="MODEL",
+    shell_complete=completing.files,
+    help="Save the model, a safetensors file.",
+)
+@click.option(
+    "--json",
+    metavar="REPORT",
+    shell_complete=completing.files,
+    help="Write the report as JSON; - for standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Print no report.")
 @click.pass_context
 def fit(ctx: click.Context, /, **options: Any) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.outputs import STDOUT, check_outputs, echo, write_text
 from emplus.cli.spelling import text_of
 from emplus.errors import ArgumentError
@@ -20,12 +21,17 @@ __all__ = ["impute"]
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=completing.models)
+@click.argument("data", shell_complete=completing.data)
 @click.option("--draw", is_flag=True, help="Draw what is missing, not its mean or likeliest value.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same draws.")
 @click.option("--columns", metavar="A,B,...", help="Columns to fill, those of MODEL, and to write.")
-@click.option("--output", metavar="FILE", help="Write here, not to standard output.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write here, not to standard output.",
+)
 def impute(
     model: str, data: str, draw: bool, seed: int | None, columns: str | None, output: str | None
 ) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emplus.cli.families import AUTO, FACES, FAMILIES, KINDS, OPTIONS, check_options
+from emplus.cli import completing
+from emplus.cli.families import AUTO, FACES, FAMILIES, KINDS, OPTIONS, check_options, face_of
 from emplus.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "ACCELERATIONS",
     "OPTIMIZERS",
     "SEARCHES",
+    "STARTS",
     "ModelRequest",
     "check_rule",
     "climb_options",
@@ -30,6 +32,7 @@ __all__ = [
 
 # Names in the help, which must not import what they name.
 SEARCHES = "em, restarts, reset, random_swap, annealing, ueda, split_merge"
+STARTS = ("k-means++", "kmeans", "random", "random_from_data", "perturbed")
 OPTIMIZERS = "em, gradient, lbfgs, stepwise, incremental, em+gradient, em+lbfgs"
 ACCELERATIONS = "auto, quasi-newton, anderson, squarem, none"
 
@@ -101,7 +104,7 @@ class ModelRequest:
             stored = table.family or "gaussian"
             family = stored if table.stored else likely_family(table.data)
             check_options(family, asdict(self), chosen=False)
-        name, own = FACES[family]
+        (name, own), besides = face_of(family)
         values = {**asdict(self), **table_kinds(asdict(self), table)}
         given = {
             "n_components": self.components,
@@ -112,6 +115,7 @@ class ModelRequest:
             "optimizer": self.optimizer,
             "accelerate": self.accelerate,
             "n_jobs": self.threads,
+            **besides,
             **more,
         }
         known = {name: value for name, value in given.items() if value is not None}
@@ -216,28 +220,33 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _CLIMB: tuple[Callable[..., Any], ...] = (
     click.option(
         "--optimizer",
+        shell_complete=completing.words(*OPTIMIZERS.split(", ")),
         help=f"How the objective is raised: {OPTIMIZERS}.  [default: em]",
     ),
     click.option(
         "--accelerate",
+        shell_complete=completing.words(*ACCELERATIONS.split(", ")),
         help=f"Longer steps where em has become slow: {ACCELERATIONS}; none is plain EM.  "
         "[default: auto]",
     ),
 )
 
 _OPTIONS: tuple[Callable[..., Any], ...] = (
-    click.argument("data"),
+    click.argument("data", shell_complete=completing.data),
     click.option("-k", "--components", type=int, default=1, show_default=True, help="How many."),
     click.option(
         "--family",
         default=AUTO,
+        shell_complete=completing.families(AUTO, *FACES),
         show_default=True,
         help=f"What a component is: {FAMILIES}; or auto, by what the columns hold: numbers are "
-        "gaussian, only 0 and 1 bernoulli, only text categorical, several kinds mixed.",
+        "gaussian, only 0 and 1 bernoulli, only text categorical, several kinds mixed. Installed "
+        "packages may add others.",
     ),
     *OPTIONS,
     click.option(
         "--init",
+        shell_complete=completing.words(*STARTS),
         help="How to start: k-means++, kmeans, random or random_from_data.  [default: k-means++]",
     ),
     click.option("--tol", type=float, help="Stop when a row gains no more nats.  [default: 1e-06]"),

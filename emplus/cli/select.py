@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.failures import attempt
-from emplus.cli.families import FACES, KINDS, OPTIONS
-from emplus.cli.options import SEARCHES, check_rule, climb_options, table_kinds, text_columns
+from emplus.cli.families import COVARIANCES, FACES, KINDS, OPTIONS
+from emplus.cli.options import (
+    SEARCHES,
+    STARTS,
+    check_rule,
+    climb_options,
+    table_kinds,
+    text_columns,
+)
 from emplus.cli.outputs import STDOUT, check_outputs, check_picture, echo, write_text
 from emplus.cli.use import as_rows
 from emplus.errors import ArgumentError
@@ -28,6 +36,9 @@ __all__ = ["select"]
 
 _FAILED = 2
 _INTERRUPTED = 130
+
+# Names for the shell; `emplus.selection` has what they stand for.
+_FAMILIES = (*COVARIANCES, *FACES)
 
 # Arguments of the estimators, by the options that set them.
 _ARGUMENTS = {
@@ -98,7 +109,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=completing.data)
 @click.option(
     "-k",
     "--components",
@@ -110,6 +121,7 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--family",
+    shell_complete=completing.families(*_FAMILIES, between=","),
     metavar="A,B,...",
     multiple=True,
     help="What a component is: full, tied, diag, spherical, gaussian (all four), "
@@ -118,14 +130,23 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--criterion",
+    shell_complete=completing.words("aic", "bic", "icl", "cv"),
     default="bic",
     show_default=True,
     help="aic, bic, icl, or cv: the log-likelihood of rows held out.",
 )
 @click.option("--cv", type=int, metavar="FOLDS", help="Hold rows out, in so many folds.")
 @_family_options
-@click.option("--init", help="How to start: k-means++, kmeans, random or random_from_data.")
-@click.option("--search", help=f"How the optimum is searched: {SEARCHES}.")
+@click.option(
+    "--init",
+    shell_complete=completing.words(*STARTS),
+    help="How to start: k-means++, kmeans, random or random_from_data.",
+)
+@click.option(
+    "--search",
+    shell_complete=completing.searches(*SEARCHES.split(", ")),
+    help=f"How the optimum is searched: {SEARCHES}.",
+)
 @click.option("--n-init", type=int, help="Fresh starts of each fit.")
 @click.option("--tol", type=float, help="Stop when a row gains no more nats.")
 @click.option("--max-iter", type=int, help="Most iterations of a climb.")
@@ -146,10 +167,30 @@ def _family_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Another seed, other starts.",
 )
-@click.option("--output", metavar="MODEL", help="Save the winner, a safetensors file.")
-@click.option("--plot", metavar="PNG", help="Draw the criterion (.png, .svg or .pdf).")
-@click.option("--json", metavar="REPORT", help="Write the report as JSON; - for standard output.")
-@click.option("--csv", metavar="FILE", help="Write the table as CSV; - for standard output.")
+@click.option(
+    "--output",
+    metavar="MODEL",
+    shell_complete=completing.files,
+    help="Save the winner, a safetensors file.",
+)
+@click.option(
+    "--plot",
+    metavar="PNG",
+    shell_complete=completing.files,
+    help="Draw the criterion (.png, .svg or .pdf).",
+)
+@click.option(
+    "--json",
+    metavar="REPORT",
+    shell_complete=completing.files,
+    help="Write the report as JSON; - for standard output.",
+)
+@click.option(
+    "--csv",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write the table as CSV; - for standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Print no report.")
 @click.pass_context
 def select(ctx: click.Context, /, **options: Any) -> None:

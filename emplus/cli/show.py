@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.outputs import IMAGE_SHAPE, check_outputs, check_picture, echo, write_text
 from emplus.cli.stream import drawn_rows
 from emplus.errors import ArgumentError
@@ -27,12 +28,17 @@ __all__ = [
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data", required=False)
+@click.argument("model", shell_complete=completing.models)
+@click.argument("data", required=False, shell_complete=completing.data)
 @click.option("--json", "as_json", is_flag=True, help="Everything in the file, as JSON.")
 @click.option("--weights-column", metavar="NAME", help="Column of DATA that holds row weights.")
 @click.option("--columns", metavar="A,B,...", help="Columns of DATA to use.")
-@click.option("--output", metavar="FILE", help="Write here, not to standard output.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write here, not to standard output.",
+)
 def info(
     model: str,
     data: str | None,
@@ -83,10 +89,21 @@ def _diagnosis(
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data", required=False)
-@click.option("--output", metavar="PNG", required=True, help="Draw here (.png, .svg or .pdf).")
-@click.option("--trace", metavar="PNG", help="Draw the objective at each pass of the fit, too.")
+@click.argument("model", shell_complete=completing.models)
+@click.argument("data", required=False, shell_complete=completing.data)
+@click.option(
+    "--output",
+    metavar="PNG",
+    shell_complete=completing.files,
+    required=True,
+    help="Draw here (.png, .svg or .pdf).",
+)
+@click.option(
+    "--trace",
+    metavar="PNG",
+    shell_complete=completing.files,
+    help="Draw the objective at each pass of the fit, too.",
+)
 @IMAGE_SHAPE
 @click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
 @click.option("--columns", metavar="A,B,...", help="Columns to use.")
@@ -128,9 +145,9 @@ def draw_fit(estimator: Any, table: Table | None, place: str) -> None:
     """Draw a fit, whole or not at all."""
     from emplus.io import replacing
     from emplus.plotting import plot_fit, plot_profiles
+    from emplus.plotting.geometry import has_ellipses
 
-    mixture = estimator.mixture_
-    if not mixture.family.continuous(mixture.parameters).all():
+    if not has_ellipses(estimator.mixture_):
         with replacing(place) as temporary:
             plot_profiles(estimator, temporary)
         return

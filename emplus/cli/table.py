@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -167,7 +168,7 @@ def _check_same(source: str, found: Sequence[str], wanted: Sequence[str]) -> Non
     if missing:
         raise DataError(
             f"{source} lacks the column{'s' * (len(missing) > 1)} {_listed(missing)} that the "
-            f"model was fitted on; it has {_listed(found)}."
+            f"model was fitted on; it has {_listed(found)}. Give a table with the model's columns."
         )
     if extra:
         raise DataError(
@@ -268,7 +269,7 @@ def take_table(
     if not chosen:
         raise DataError(f"{parsed.source} has no columns besides the {' and '.join(apart)}.")
     if parsed.n_rows == 0:
-        raise DataError(f"{parsed.source} has a header but no rows.")
+        raise DataError(f"{parsed.source} has a header but no rows; put a line a row below it.")
     weights = weights_of(parsed, apart["weights"]) if "weights" in apart else None
     data = values(parsed, chosen, as_they_are)
     labels = partial(labels_of, parsed, apart["labels"]) if "labels" in apart else None
@@ -288,15 +289,39 @@ def parse_table(place: str) -> Columns:
     from emplus.cli import parsers
 
     if place == "-":
-        return parsers.parse_text("standard input", sys.stdin.buffer.read())
+        contents = sys.stdin.buffer.read()
+        if not contents.strip():
+            raise DataError("standard input is empty; send a table into it: ... - < table.csv")
+        return parsers.parse_text("standard input", contents)
     path = Path(place)
     if path.is_dir() and not _may_be_name(place):
-        raise DataError(f"{place!r} is a folder, not a table.")
+        raise DataError(f"{place!r} is a folder, not a table; give a file in it.")
     if path.exists() and not path.is_dir():
         return _parse_file(parsers, place)
     if not _may_be_name(place):
-        raise DataError(f"There is no file {place!r}.")
+        raise DataError(f"There is no file {place!r}{_nearest(path)}")
     return _parse_dataset(place)
+
+
+def _tables(folder: Path) -> list[str]:
+    """Names of the tables in a folder; none where it cannot be read."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []
+    return [name for name in names if name.lower().endswith(_SUFFIXES)]
+
+
+def _nearest(path: Path) -> str:
+    """The table that may have been meant, or what is wrong with the folder."""
+    if not path.parent.is_dir():
+        return f", nor a folder {str(path.parent)!r}; see whether the path is right."
+    # By what stands before the suffix, which all of them have.
+    there = {Path(name).stem: name for name in _tables(path.parent)}
+    close = difflib.get_close_matches(path.stem, there, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {str(path.with_name(there[close[0]]))!r}?"
+    return "; see whether the path is right, or name a data set ('emplus datasets' lists them)."
 
 
 def _may_be_name(place: str) -> bool:
@@ -326,7 +351,9 @@ def _parse_dataset(name: str) -> Columns:
         dataset = datasets.load(name)
     except UnknownNameError:
         if Path(name).is_dir():
-            raise DataError(f"{name!r} is a folder, not a table.") from None
-        raise UnknownNameError("file or data set", name, datasets.names()) from None
+            raise DataError(f"{name!r} is a folder, not a table; give a file in it.") from None
+        close = difflib.get_close_matches(name, _tables(Path()), n=3, cutoff=0.5)
+        known = [*close, *datasets.names()]
+        raise UnknownNameError("file or data set", name, known) from None
     X = np.asarray(dataset.X)
     return Columns(f"data set {name!r}", tuple(dataset.feature_names), X, named=True, lines=None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from emplus.cli import completing
 from emplus.cli.outputs import check_outputs, write_text
 from emplus.cli.spelling import spelled, whole_numbers
 from emplus.cli.stream import STREAM, blocks_for, streams
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["as_rows", "load_model", "model_table", "predict", "rows_for", "sample", "score"]
 
-_OUTPUT = click.option("--output", metavar="FILE", help="Write here, not to standard output.")
+_OUTPUT = click.option(
+    "--output",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write here, not to standard output.",
+)
 _COLUMNS = click.option("--columns", metavar="A,B,...", help="Columns to use.")
 
 
@@ -67,7 +73,9 @@ def load_model(place: str, *, classifiers: bool = False) -> Any:
     try:
         estimator = load(place)
     except ModelFileError as error:
-        raise ModelFileError(f"{error} MODEL is a file that 'emplus fit --output' wrote.") from None
+        raise ModelFileError(
+            f"{error} MODEL is a file that 'emplus fit --output' wrote, and comes first."
+        ) from None
     if not classifiers and not hasattr(estimator, "mixture_"):
         raise ModelFileError(
             f"{place!r} holds a {type(estimator).__name__}, which is not one mixture; "
@@ -100,8 +108,8 @@ def rows_for(estimator: Any, table: Table) -> Any:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=completing.models)
+@click.argument("data", shell_complete=completing.data)
 @click.option("--proba", is_flag=True, help="Probabilities of all components, not labels.")
 @_COLUMNS
 @STREAM
@@ -151,8 +159,8 @@ def _write_blocks(estimator: Any, blocks: Iterator[Any], proba: bool, file: Text
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=completing.models)
+@click.argument("data", shell_complete=completing.data)
 @click.option("--rows", "by_row", is_flag=True, help="The log density of each row, as CSV.")
 @click.option("--weights-column", metavar="NAME", help="Column that holds row weights.")
 @_COLUMNS
@@ -191,7 +199,7 @@ def score(
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completing.models)
 @click.option(
     "-n", "n_rows", type=click.IntRange(min=1), default=1, show_default=True, help="Rows to draw."
 )

@@ -181,7 +181,9 @@ def files_of(place: str) -> Files:
     """
     paths = [place] if os.path.exists(place) else sorted(glob.glob(place, recursive=True))
     if not paths:
-        raise DataError(f"There is no file {place!r}.")
+        raise DataError(
+            f"There is no file {place!r}; a cluster's workers read files, not data sets by name."
+        )
     kinds = {Path(path).suffix.lower() for path in paths}
     for path in paths:
         if Path(path).suffix.lower() not in KINDS or not os.path.isfile(path):

@@ -110,7 +110,7 @@ def file_of(X: str | os.PathLike[str]) -> Path:
     """The place of a file that can be read block by block."""
     path = Path(os.fspath(X))
     if not path.is_file():
-        raise DataError(f"There is no file {str(path)!r}.")
+        raise DataError(f"There is no file {str(path)!r}; see whether the path is right.")
     if path.suffix.lower() not in (".npy", *_PARQUET, *_TEXT):
         raise DataError(
             f"{str(path)!r} is none of the files that are read block by block: .npy, .parquet, "

@@ -16,12 +16,13 @@ from bokeh.models import (
 )
 from numpy.typing import NDArray
 
-from emplus import BernoulliMixture, datasets
+from emplus.datasets import describe, load
 from emplus.demo.easel import Easel
 from emplus.demo.look import GREYS, pair, plot, side_by_side, stacked
 from emplus.demo.screen import Screen
 from emplus.demo.transport import Transport
 from emplus.demo.wire import Part
+from emplus.estimators.bernoulli_mixture import BernoulliMixture
 from emplus.mixture import Mixture
 from emplus.plotting.style import weight_label
 
@@ -42,7 +43,7 @@ _MOST, _ROWS, _ASPECT = 40, 2_000, 1.1
 
 def digits(name: str) -> Floats:
     """Pictures of a data set as rows of zeros and ones, at most two thousand of them."""
-    X = np.asarray(datasets.load(name).X, dtype=np.float64)
+    X = np.asarray(load(name).X, dtype=np.float64)
     return (X[:_ROWS] > _SETS[name]).astype(np.float64)
 
 
@@ -58,7 +59,7 @@ class BernoulliTab:
 
     def __init__(self, document: Any):
         wide: dict[str, Any] = {"sizing_mode": "stretch_width"}
-        here = {listing.name for listing in datasets.describe() if listing.here}
+        here = {listing.name for listing in describe() if listing.here}
         self._data = Select(
             title="Digits",
             options=[n for n in _SETS if n in here],

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emplus import datasets
+from emplus.datasets import describe, load, make_mixture, make_spiral
 from emplus.errors import DataError
 
 __all__ = ["MOST_ROWS", "OWN", "Reader", "Rows", "Sheet", "offered"]
@@ -106,7 +106,7 @@ def offered() -> dict[str, Callable[[], Rows]]:
         "A spiral": _spiral,
         "Old Faithful": lambda: _known("faithful", 2),
     }
-    here = {listing.name for listing in datasets.describe() if listing.here}
+    here = {listing.name for listing in describe() if listing.here}
     numbers = {"r15": 15, "s2": 15, "a2": 35, "d31": 31, "birch1": 100}
     for name in _BENCHMARKS:
         if name in here:
@@ -144,13 +144,13 @@ def _two_columns(
 
 
 def _drawn(kind: str, k: int, seed: int) -> Rows:
-    return Rows(datasets.make_mixture(kind, 1000, k=k, seed=seed).X, k=k)
+    return Rows(make_mixture(kind, 1000, k=k, seed=seed).X, k=k)
 
 
 def _spiral() -> Rows:
-    return Rows(datasets.make_spiral(1000, seed=0).X[:, :2], k=12)
+    return Rows(make_spiral(1000, seed=0).X[:, :2], k=12)
 
 
 def _known(name: str, k: int) -> Rows:
-    dataset: Any = datasets.load(name)
+    dataset: Any = load(name)
     return _two_columns(dataset.X, dataset.feature_names, k=k)

@@ -18,13 +18,13 @@ from bokeh.models import (
     TextInput,
 )
 
-from emplus import GaussianMixture
 from emplus.demo.choices import MOST_ROWS, OWN, Reader, Rows, Sheet, offered
 from emplus.demo.look import UNDONE, pair, side_by_side, stacked
 from emplus.demo.mouse import Grip
 from emplus.demo.panel import Panel
 from emplus.demo.transport import Transport
 from emplus.errors import EmplusError
+from emplus.estimators.gaussian_mixture import GaussianMixture
 from emplus.mixture import Mixture
 from emplus.starts.given import GivenMixture
 

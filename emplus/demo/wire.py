@@ -25,7 +25,8 @@ for (const [name, [part]] of parts) {
     const lines = data[axis];
     if (lines == null || lines.dimension != 2) continue;
     const [count, length] = lines.shape;
-    const line = (_, i) => lines.subarray(i * length, (i + 1) * length);
+    const start = lines.byteOffset, size = lines.BYTES_PER_ELEMENT * length;
+    const line = (_, i) => new Float64Array(lines.buffer, start + i * size, length);
     data[axis] = Array.from({length: count}, line);
   }
   target.setv({data}, {sync: false});

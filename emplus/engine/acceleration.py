@@ -70,11 +70,11 @@ class Scheme(Protocol):
 class QuasiNewton:
     """Limited-memory BFGS in which EM's step takes the place of the gradient.
 
-    EM's step is the gradient times the inverse of the complete data's information, a metric in
-    which components and columns are all of one size; where the missing part of the information
-    makes it slow, the pairs of earlier steps tell (Jamshidian & Jennrich 1997, QN2; the two-loop
-    recursion is Nocedal's, 1980). The metric is never formed: its products with earlier gradients
-    are the earlier steps themselves.
+    EM's step is the gradient times the inverse of the complete data's information (equation
+    :eq:`em-rate` of the theory page), a metric in which components and columns are all of one size;
+    where the missing part of the information makes it slow, the pairs of earlier steps tell
+    (Jamshidian & Jennrich 1997, QN2; the two-loop recursion is Nocedal's, 1980). The metric is
+    never formed: its products with earlier gradients are the earlier steps themselves.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class Squarem:
     Two EM steps r and r + v from a point x give x - 2 a r + a^2 v with a = <r, v> / <v, v>. The
     products are taken in the complete data's information, of which products with EM steps are
     gradients: in it EM's own map is symmetric, and on slow mixtures this takes half to a quarter
-    of the passes that their preferred SqS3 (a = -|r| / |v|) takes in plain coordinates.
+    of the passes that their preferred SqS3 (``a = -|r| / |v|``) takes in plain coordinates.
     """
 
     memory: int = 2

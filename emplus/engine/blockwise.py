@@ -95,7 +95,7 @@ class Incremental:
     """Incremental EM (Neal & Hinton 1998): the sums of one block at a time are taken anew.
 
     What the other blocks told stays as it was when they were last seen, so each M step follows
-    some of the rows instead of all, and the free energy F of their equation (7) never falls; nor
+    some of the rows instead of all, and their free energy, :eq:`free-energy`, never falls; nor
     does the objective, which a second pass in each iteration takes under one mixture.
 
     Parameters

@@ -43,8 +43,9 @@ class GradientAscent:
     Notes
     -----
     An iteration costs a pass for every step tried, and O(p). The gradient comes from the same sums
-    as an M step (Fisher's identity). The run ends where neither the step nor, by the gradient,
-    a step of EM would gain more than the tolerance: a gradient step may be small anywhere.
+    as an M step (Fisher's identity, equation :eq:`fisher`). The run ends where neither the step
+    nor, by the gradient, a step of EM would gain more than the tolerance: a gradient step may be
+    small anywhere.
     """
 
     length: float = 1.0

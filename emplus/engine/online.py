@@ -141,11 +141,12 @@ def mini_batch(mixture: Mixture) -> int:
 class Stream:
     """What a stream has taught so far: a mixture, and how much stands behind it.
 
-    Stepwise EM (Cappé & Moulines 2009, equation 12): the statistics of a block, expected under the
-    present parameters, replace a share of those remembered, and the M step follows. What is
-    remembered is the mixture itself: a family knows which statistics its parameters imply, so
-    for exponential families this is their algorithm exactly, and for factor analyzers, whose
-    statistics change their meaning with the parameters, nothing old has to be translated.
+    Stepwise EM (Cappé & Moulines 2009, equation 12; :eq:`stepwise`): the statistics of a block,
+    expected under the present parameters, replace a share of those remembered, and the M step
+    follows. What is remembered is the mixture itself: a family knows which statistics its
+    parameters imply, so for exponential families this is their algorithm exactly, and for factor
+    analyzers, whose statistics change their meaning with the parameters, nothing old has to be
+    translated.
 
     Parameters
     ----------

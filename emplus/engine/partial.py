@@ -109,6 +109,9 @@ class Group:
 class PartialEM:
     """Groups of components of one mixture, fitted side by side.
 
+    Each raises equation :eq:`partial-em` of the theory page, and what they gain together is a lower
+    bound of what the mixture gains, equation :eq:`price`.
+
     Parameters
     ----------
     problem : Problem

@@ -47,8 +47,8 @@ class State:
 class Problem:
     """A family to be fitted to a data source under a prior.
 
-    The objective is sum_i w_i log p(x_i) + log prior(parameters); the prior on the mixing weights
-    is flat.
+    The objective is sum_i w_i log p(x_i) + log prior(parameters), equation :eq:`objective` of the
+    theory page; the prior on the mixing weights is flat.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ class Problem:
     inverse_temperature : float
         Below 1, responsibilities are tempered, r_ij in proportion to (w_j p(x_i | j))^beta, and the
         log-likelihood is (1 / beta) sum_i w_i log sum_j (w_j p(x_i | j))^beta, the negative free
-        energy of Ueda & Nakano (1998), equation (15), which EM raises in the same way.
+        energy of Ueda & Nakano (1998), equation (15), which EM raises in the same way: equations
+        :eq:`tempered` and :eq:`free-energy-tempered`.
     """
 
     family: Family
@@ -91,7 +92,7 @@ class Problem:
         return State(mixture, log_likelihood, log_prior, statistics, iteration, rounding)
 
     def maximize(self, statistics: Statistics) -> Mixture:
-        """The M step: weights in proportion to the rows, parameters by the family."""
+        """The M step: weights by equation :eq:`m-step-weights`, parameters by the family."""
         parameters = self.family.maximize(statistics, self.prior)
         weight = statistics.weight
         return Mixture(self.family, log_or_minus_infinity(weight / weight.sum()), parameters)
@@ -123,7 +124,8 @@ def block_sums(kernel: Kernel, block: Block, beta: float = 1.0) -> tuple[Array, 
 def constrain(log_joint: Array, labels: NDArray[np.integer]) -> None:
     """Rows whose component is known cannot come from another; in place.
 
-    What is left is log p(x_i, j), so the log-likelihood counts what the labels say too.
+    What is left is log p(x_i, j), so the log-likelihood counts what the labels say too: equation
+    :eq:`known` of the theory page.
     """
     known = np.flatnonzero(labels >= 0)
     own = log_joint[known, labels[known]]

@@ -26,7 +26,10 @@ class StepRule(Protocol):
 @final
 @dataclass(frozen=True)
 class EM:
-    """Expectation-maximization (Dempster, Laird & Rubin 1977): maximize what the pass expected."""
+    """Expectation-maximization (Dempster, Laird & Rubin 1977): maximize what the pass expected.
+
+    It never lowers the objective, by equations :eq:`em-gap` and :eq:`monotone` of the theory page.
+    """
 
     def climb(self, ascent: Ascent) -> None:
         """One pass an iteration."""

@@ -16,6 +16,7 @@ ESTIMATORS: dict[str, str] = {
     "CategoricalMixture": "emplus.estimators.categorical_mixture",
     "MixedMixture": "emplus.estimators.mixed_mixture",
     "FactorAnalyzerMixture": "emplus.estimators.factor_analyzer_mixture",
+    "FamilyMixture": "emplus.estimators.family_mixture",
     "MixtureClassifier": "emplus.estimators.mixture_classifier",
     "GaussianARTMAP": "emplus.estimators.gaussian_artmap",
 }

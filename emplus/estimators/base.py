@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emplus.data.base import Source
@@ -26,6 +26,7 @@ from emplus.engine.problem import Problem
 from emplus.engine.registry import make_rule
 from emplus.engine.rules import StepRule
 from emplus.errors import ArgumentError, DataError
+from emplus.estimators.display import Displayed
 from emplus.estimators.far_rows import clustered_rows, opened_rows, some_rows
 from emplus.estimators.measures import Measures
 from emplus.estimators.recording import journal_of
@@ -61,7 +62,7 @@ __all__ = ["MixtureEstimator"]
 Array = NDArray[np.floating]
 
 
-class MixtureEstimator(Measures, Streaming, DensityMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
+class MixtureEstimator(Measures, Streaming, DensityMixin, Displayed):  # type: ignore[misc]  # untyped bases
     """Fit, score, assign and sample: everything that does not depend on the family."""
 
     # Set by fit.

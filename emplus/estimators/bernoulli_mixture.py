@@ -102,7 +102,8 @@ class BernoulliMixture(MixtureEstimator):
     -----
     Rows may be boolean, of whole numbers, floating, or sparse (CSR); boolean and sparse ones are
     worked on as they are, others as one byte an entry. Scores are log probabilities of rows of
-    zeros and ones. An iteration costs O(n k d), for sparse rows O(z k) with z ones.
+    zeros and ones. An iteration costs O(n k d), for sparse rows O(z k) with z ones. Equations
+    :eq:`bernoulli`, :eq:`prior-counts` and :eq:`m-step-counts` of the theory page.
 
     Examples
     --------

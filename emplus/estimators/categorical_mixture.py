@@ -86,7 +86,8 @@ class CategoricalMixture(CodedEstimator):
     -----
     Every column is taken as categorical, whatever it holds: text, whole numbers, truth values. A
     category that was not there at the fit counts as missing, with a warning. An iteration costs
-    O(n k t) with t the number of categories in all columns. EM for latent classes: Goodman (1974).
+    O(n k t) with t the number of categories in all columns. EM for latent classes: Goodman (1974);
+    equations :eq:`categorical`, :eq:`prior-counts` and :eq:`m-step-counts` of the theory page.
 
     Examples
     --------

@@ -125,7 +125,8 @@ class FactorAnalyzerMixture(
     Notes
     -----
     An iteration costs O(n k d q). The model: Ghahramani & Hinton (1996); isotropic noise: Tipping &
-    Bishop (1999); common loadings: Baek, McLachlan & Flack (2010).
+    Bishop (1999); common loadings: Baek, McLachlan & Flack (2010). Equations
+    :eq:`factor-analyzer` to :eq:`prior-factors` of the theory page.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,17 @@ from emplus.estimators.validation import (
 __all__ = ["check_columns_of", "clustered_rows", "opened_rows", "some_rows"]
 
 
-def opened_rows(estimator: Any, X: Any, allow_missing: bool, *, reset: bool) -> StoredRows:
+def opened_rows(
+    estimator: Any,
+    X: Any,
+    allow_missing: bool,
+    *,
+    reset: bool,
+    check: Callable[[Any, NDArray[np.intp]], None] | None = None,
+) -> StoredRows:
     """Rows that stay in their file, looked through block by block; see `open_rows`.
+
+    ``check`` is shown each block, and the numbers of its rows.
 
     Raises
     ------
@@ -49,6 +58,8 @@ def opened_rows(estimator: Any, X: Any, allow_missing: bool, *, reset: bool) -> 
         last = first + len(block)
         numbers = np.arange(first, last) if rows.order is None else rows.order[first:last]
         check_entries(block, known, allow_missing, numbers=numbers)
+        if check is not None:
+            check(block, numbers)
         first = last
     return rows
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -21,6 +21,7 @@ from emplus.artmap.votes import class_log_votes, pooled
 from emplus.errors import ArgumentError
 from emplus.estimators.artmap_files import pack_voters, unpack_voters
 from emplus.estimators.artmap_labels import places, same
+from emplus.estimators.display import Displayed
 from emplus.estimators.validation import (
     check_entries,
     check_number,
@@ -40,7 +41,7 @@ Array = NDArray[np.floating]
 Indices = NDArray[np.intp]
 
 
-class GaussianARTMAP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
+class GaussianARTMAP(ClassifierMixin, Displayed):  # type: ignore[misc]  # untyped bases
     r"""Gaussian ARTMAP (Williamson 1996, 1997): incremental learning of Gaussian categories.
 
     Each category j is a Gaussian with separable variances and belongs to one class. With
@@ -111,7 +112,8 @@ class GaussianARTMAP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # u
 
     Notes
     -----
-    Learning a row costs O(k d), some 30 to 60 microseconds. Everything is kept as logarithms, so
+    Equations :eq:`artmap`, :eq:`vigilance` and :eq:`running` of the theory page. Learning a row
+    costs O(k d), some 30 to 60 microseconds. Everything is kept as logarithms, so
     no activation underflows, however many columns there are.
 
     References

@@ -79,8 +79,8 @@ class GaussianMixture(MixtureEstimator):
     observers : sequence of Observer, optional
         Called with every state of every run.
     allow_missing : bool, default=True
-        Take NaN as a missing entry: what is fitted, scored and predicted from is what is there.
-        False refuses NaN.
+        Take NaN as a missing entry: what is fitted, scored and predicted from is what is there,
+        equation :eq:`missing` of the theory page. False refuses NaN.
     optimizer : str or StepRule, default='em'
         How the hill is climbed: 'em', 'gradient' (gradient ascent with a line search), 'lbfgs', the
         two after ten iterations of EM ('em+gradient', 'em+lbfgs'), 'stepwise' or 'incremental' (EM
@@ -126,7 +126,9 @@ class GaussianMixture(MixtureEstimator):
     Notes
     -----
     An iteration costs O(n k d^2) for full covariances, O(n k d) for the others, and memory for
-    one block of rows a thread. EM: Dempster, Laird & Rubin (1977).
+    one block of rows a thread. EM: Dempster, Laird & Rubin (1977). What is raised is equation
+    :eq:`objective` of the theory page, with the prior :eq:`prior-gaussian`; the M step is
+    :eq:`m-step-gaussian`.
 
     Examples
     --------

@@ -96,7 +96,8 @@ class MixedMixture(CodedEstimator):
     -----
     Tables may be pandas data frames, others that have ``to_pandas`` or ``__dataframe__``, or
     arrays. A category that was not there at the fit counts as missing, with a warning. Densities
-    are joint: log densities of the continuous columns plus log probabilities of the others.
+    are joint, equation :eq:`product` of the theory page: log densities of the continuous columns
+    plus log probabilities of the others.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from emplus.errors import ArgumentError
@@ -17,6 +17,7 @@ from emplus.estimators.base import MixtureEstimator
 from emplus.estimators.class_codes import by_class, classes_from_json, classes_to_json
 from emplus.estimators.class_fits import ClassFits, Fitted
 from emplus.estimators.class_rows import ClassRows
+from emplus.estimators.display import Displayed
 from emplus.estimators.gaussian_mixture import GaussianMixture
 from emplus.estimators.recording import journal_of
 from emplus.estimators.validation import check_number, check_positive_int, unless_refused
@@ -27,11 +28,13 @@ __all__ = ["MixtureClassifier"]
 Array = NDArray[np.floating]
 
 
-class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
+class MixtureClassifier(ClassifierMixin, Displayed):  # type: ignore[misc]  # untyped bases
     r"""Bayes' rule with a mixture for the rows of each class.
 
     .. math:: p(c \mid x) = \frac{\pi_c \, p_c(x)}{\sum_b \pi_b \, p_b(x)}, \qquad
               p_c(x) = \sum_{j=1}^{k_c} w_{cj} \, p(x \mid \theta_{cj})
+
+    This is equation :eq:`bayes` of the theory page.
 
     With one Gaussian a class this is quadratic discriminant analysis, with one covariance each;
     with several it is mixture discriminant analysis (Hastie & Tibshirani 1996), a network of
@@ -93,8 +96,8 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     With rows of unknown class, the mixtures are fitted to the known rows, then to all rows, shared
     out by the classes' probabilities; from there EM raises the likelihood of all rows together,
-    those of unknown class as rows of any class. An iteration costs two passes over all of them for
-    each class.
+    those of unknown class as rows of any class, equation :eq:`partial-labels`. An iteration costs
+    two passes over all of them for each class.
 
     A class of fewer different rows than components gets one component for each, with a warning.
 

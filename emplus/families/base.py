@@ -8,7 +8,7 @@ mixing weights and no data source. What one pass over the rows needs is worked o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,11 @@ __all__ = [
     "Family",
     "Kernel",
     "Parameters",
+    "Restricted",
     "SingularComponentError",
     "Statistics",
     "counts_only",
+    "first_refused",
     "side_by_side",
 ]
 
@@ -64,7 +66,10 @@ class Parameters(Protocol):
 
 
 class Statistics(Protocol):
-    """Expected sufficient statistics of ``k`` components, summed over rows; values that add."""
+    """Expected sufficient statistics of ``k`` components, summed over rows; values that add.
+
+    For exponential families equation :eq:`statistics` of the theory page.
+    """
 
     @property
     def weight(self) -> Array:
@@ -267,8 +272,14 @@ class Family(Protocol):
     def n_features(self, parameters: Any) -> int:
         """Number of columns the parameters speak of."""
 
+    def means(self, parameters: Any) -> Array:
+        """What each column is expected to be under each component (k, d); NaN for categories."""
+
     def variances(self, parameters: Any) -> Array:
         """Variance of each column under each component (k, d)."""
+
+    def probabilities(self, parameters: Any) -> tuple[Array | None, ...]:
+        """For each column the probabilities (k, L) of its L values; None where it has no list."""
 
     def marginal(self, parameters: Any, columns: NDArray[np.integer]) -> tuple[Family, Any]:
         """The family and parameters of some of the columns."""
@@ -300,6 +311,36 @@ class Family(Protocol):
 
     def unpack(self, arrays: Mapping[str, Array]) -> Any:
         """Parameters from ``pack``'s arrays; ValueError with a sentence where they do not fit."""
+
+
+@runtime_checkable
+class Restricted(Protocol):
+    """A family whose columns cannot hold any number."""
+
+    values: ClassVar[str]
+    """What they can hold, in words."""
+
+    def holds(self, X: Any) -> NDArray[np.bool_]:
+        """Which entries, of those that are finite, a column may hold."""
+
+
+def first_refused(family: Family, X: Any) -> tuple[int, int, str] | None:
+    """Row and column of the first entry that a column cannot hold, and what it can; O(n d).
+
+    Missing entries (NaN) are none of them.
+    """
+    if family.parts:
+        for part, columns in family.parts:
+            if (found := first_refused(part, X[:, columns])) is not None:
+                return found[0], int(columns[found[1]]), found[2]
+        return None
+    if not isinstance(family, Restricted) or X.dtype == np.bool_:
+        return None
+    refused = ~family.holds(X) & (X == X)
+    if not refused.any():
+        return None
+    row, column = np.argwhere(refused)[0]
+    return int(row), int(column), family.values
 
 
 def side_by_side(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:

@@ -42,6 +42,8 @@ class Categorical:
 
     .. math:: p(x \mid j) = \prod_a \theta_{j a x_a}, \qquad \sum_l \theta_{jal} = 1
 
+    Equation :eq:`categorical` of the theory page; its M step is :eq:`m-step-counts`.
+
     Parameters
     ----------
     levels : tuple of int
@@ -201,6 +203,14 @@ class Categorical:
     def n_features(self, parameters: Probabilities) -> int:
         """Number of columns."""
         return len(self.levels)
+
+    def means(self, parameters: Probabilities) -> Array:
+        """Categories have no mean: NaN (k, d)."""
+        return np.full((len(parameters.probabilities), len(self.levels)), np.nan)
+
+    def probabilities(self, parameters: Probabilities) -> tuple[Array, ...]:
+        """Probabilities (k, L) of the levels of each column."""
+        return tuple(np.split(parameters.probabilities, self.offsets[1:], axis=1))
 
     def variances(self, parameters: Probabilities) -> Array:
         """How much each column varies under each component: sum_l theta (1 - theta) (k, d)."""

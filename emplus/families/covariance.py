@@ -60,7 +60,8 @@ class Covariance(ABC):
     def expand(self, offsets: Array, factors: Array, reach: Array) -> Expansion:
         """-1/2 (z - offset)' P (z - offset) as a polynomial in z, for offsets (k, d).
 
-        ``reach`` (d,) is the largest |z| in each column; it tells how much the terms may cancel.
+        ``reach`` (d,) is the largest ``|z|`` in each column; it tells how much the terms may
+        cancel.
         """
 
     @abstractmethod

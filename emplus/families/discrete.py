@@ -1,4 +1,7 @@
-"""What Bernoulli and categorical components share: probabilities, counts and their prior."""
+"""What families fitted from sums of rows share: the sums, pseudo-rows, and probabilities.
+
+Categories are summed up one by one (counts), zeros and ones and other numbers as they are.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ __all__ = [
     "clipped_log",
     "clipped_log_rest",
     "first_guess",
+    "first_strength",
+    "fitted_means",
     "implied",
     "leave_one_out",
     "maximized",
@@ -36,6 +41,11 @@ class Probabilities:
 
     probabilities: Array
 
+    @property
+    def means(self) -> Array:
+        """The same (k, t): what each column of zeros and ones is expected to be."""
+        return self.probabilities
+
     def take(self, components: Sequence[int] | NDArray[np.integer]) -> Probabilities:
         """The parameters of some of the components, in the given order."""
         return Probabilities(self.probabilities[np.asarray(components, dtype=np.intp)])
@@ -51,21 +61,23 @@ class Probabilities:
 
 @dataclass(frozen=True)
 class PseudoCounts:
-    """The prior of probabilities: ``strength`` pseudo-rows, spread like a column's frequencies.
+    """The prior of means and probabilities: ``strength`` pseudo-rows, which hold those of all rows.
 
     Parameters
     ----------
     strength : float
         Number m of pseudo-rows; 0 is no prior (maximum likelihood).
     frequencies : (t,) ndarray
-        Frequency f of a 1 in each column, or of each level, in all rows; above 0 and below 1.
+        Frequency f of a 1 in each column, or of each level, in all rows, above 0 and below 1; of
+        other numbers the mean.
 
     Notes
     -----
-    A Beta or Dirichlet density with parameters 1 + m f: log p = m sum f log theta + constant. It
-    is proper for every m >= 0, its mode is f, and it makes the M step
-    theta_j = (N_j + m f) / (n_j + m), so that no probability is ever 0 or 1. The frequencies
-    themselves are those of the rows and one row more that is spread evenly.
+    Of probabilities a Beta or Dirichlet density with parameters 1 + m f: log p = m sum f log theta
+    + constant, equation :eq:`prior-counts` of the theory page. It is proper for every m >= 0, its
+    mode is f, and it makes the M step theta_j = (N_j + m f) / (n_j + m), so that no probability is
+    ever 0 or 1. The frequencies themselves are those of the rows and one row more that is spread
+    evenly.
     """
 
     strength: float
@@ -74,14 +86,14 @@ class PseudoCounts:
 
 @dataclass(frozen=True)
 class CountStatistics:
-    """Weight of each component, and weights of its ones or of its levels.
+    """Weight of each component, and weights of its ones or levels, or weighted sums of its rows.
 
     Parameters
     ----------
     weight : (k,) ndarray
         Sum of responsibilities (times row weights).
     counts : (k, t) ndarray
-        The same over the rows that hold a 1, or a level.
+        The same over the rows that hold a 1, or a level; of other numbers times what they hold.
     observed : (k, t) ndarray
         The same over the rows that hold anything in that column.
     """
@@ -130,6 +142,11 @@ def maximized(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities
     SingularComponentError
         Without a prior, where a component has lost all its rows.
     """
+    return Probabilities(fitted_means(statistics, prior))
+
+
+def fitted_means(statistics: CountStatistics, prior: PseudoCounts) -> Array:
+    """Means (k, t) of each component's rows and the pseudo-rows together; see `maximized`."""
     weight = statistics.weight
     if prior.strength == 0.0 and (lost := weight <= EMPTY * weight.sum()).any():
         raise SingularComponentError(int(lost.argmax()), "no row belongs to it any more")
@@ -138,7 +155,7 @@ def maximized(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities
     seen = mass > 0
     held = np.where(seen, mass, 1.0)
     counts = statistics.counts + prior.strength * prior.frequencies
-    return Probabilities(np.where(seen, counts / held, prior.frequencies))
+    return np.where(seen, counts / held, prior.frequencies)
 
 
 def implied(parameters: Probabilities, weight: Array, prior: PseudoCounts) -> CountStatistics:
@@ -150,12 +167,17 @@ def implied(parameters: Probabilities, weight: Array, prior: PseudoCounts) -> Co
 
 
 def first_guess(statistics: CountStatistics, prior: PseudoCounts) -> Probabilities:
-    """The M step of a start, under a prior of a row at least.
+    """The M step of a start, under a prior of a row at least."""
+    return maximized(statistics, first_strength(prior))
+
+
+def first_strength(prior: PseudoCounts) -> PseudoCounts:
+    """The prior of a start: of a row at least.
 
     What a few rows happen not to hold would have a probability of next to nothing, and EM never
     comes back from there.
     """
-    return maximized(statistics, replace(prior, strength=max(prior.strength, _FIRST_STRENGTH)))
+    return replace(prior, strength=max(prior.strength, _FIRST_STRENGTH))
 
 
 def leave_one_out(statistics: CountStatistics, prior: PseudoCounts) -> float:

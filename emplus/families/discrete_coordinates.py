@@ -1,4 +1,4 @@
-"""Probabilities in coordinates without constraints."""
+"""Probabilities of categories in coordinates without constraints."""
 
 from __future__ import annotations
 
@@ -7,51 +7,11 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from emplus.families.base import Array
-from emplus.families.discrete import (
-    CountStatistics,
-    Probabilities,
-    PseudoCounts,
-    clipped_log,
-    clipped_log_rest,
-)
+from emplus.families.discrete import CountStatistics, Probabilities, PseudoCounts, clipped_log
 
-__all__ = ["LevelCoordinates", "Logits"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Logits:
-    """The logits log(theta / (1 - theta)) of probabilities of a 1.
-
-    Notes
-    -----
-    The gradient is (N_ja + m f_a) - (n_ja + m) theta_ja; O(k d).
-    """
-
-    shape: tuple[int, ...]
-    prior: PseudoCounts
-
-    def free(self, parameters: Probabilities, near: Array | None = None) -> Array:
-        """Logits (k d,), finite even of 0 and 1."""
-        theta = parameters.probabilities
-        logits: Array = clipped_log(theta) - clipped_log_rest(theta)
-        return logits.ravel()
-
-    def bind(self, vector: Array) -> Probabilities:
-        """Probabilities (k, d)."""
-        return Probabilities(expit(vector.reshape(self.shape)))
-
-    def gradient(
-        self, vector: Array, parameters: Probabilities, statistics: CountStatistics
-    ) -> Array:
-        """What was counted less what was expected."""
-        strength, theta = self.prior.strength, parameters.probabilities
-        ones = statistics.counts + strength * self.prior.frequencies
-        gradient: Array = ones - (statistics.observed + strength) * theta
-        return gradient.ravel()
+__all__ = ["LevelCoordinates"]
 
 
 @final
@@ -92,4 +52,7 @@ class LevelCoordinates:
         self, vector: Array, parameters: Probabilities, statistics: CountStatistics
     ) -> Array:
         """What was counted less what was expected."""
-        return Logits(self.shape, self.prior).gradient(vector, parameters, statistics)
+        strength, theta = self.prior.strength, parameters.probabilities
+        counts = statistics.counts + strength * self.prior.frequencies
+        gradient: Array = counts - (statistics.observed + strength) * theta
+        return gradient.ravel()

@@ -48,6 +48,7 @@ class FactorAnalyzer:
 
     A row is mu_j + Lambda_j z + e with q standard normal factors z and noise e of diagonal
     covariance Psi_j: clustering and local dimension reduction in one (Ghahramani & Hinton 1996).
+    Equations :eq:`factor-analyzer` to :eq:`m-step-factors` of the theory page.
 
     Parameters
     ----------
@@ -279,6 +280,14 @@ class FactorAnalyzer:
     def n_features(self, parameters: FactorParameters) -> int:
         """Number of columns."""
         return int(parameters.means.shape[1])
+
+    def means(self, parameters: FactorParameters) -> Array:
+        """The means (k, d)."""
+        return parameters.means
+
+    def probabilities(self, parameters: FactorParameters) -> tuple[None, ...]:
+        """None for each column: it may hold any number."""
+        return (None,) * self.n_features(parameters)
 
     def variances(self, parameters: FactorParameters) -> Array:
         """Variance of each column under each component (k, d)."""

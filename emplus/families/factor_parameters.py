@@ -200,7 +200,7 @@ def factor_posterior(loadings: Array, psi: Array) -> tuple[Array, Array, Array]:
 
     With W = Psi^(-1/2) Lambda and M = I + W'W = L L', the posterior of the factors is
     N(L'^-1 A' (x - mu), M^-1) where A = Psi^-1 Lambda L'^-1, and
-    Sigma^-1 = Psi^-1 - A A' (Woodbury).
+    Sigma^-1 = Psi^-1 - A A' (Woodbury): equations :eq:`woodbury` and :eq:`factor-posterior`.
 
     Returns
     -------

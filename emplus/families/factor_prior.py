@@ -29,6 +29,7 @@ class PhantomFactorRows:
 
     Notes
     -----
+    Equation :eq:`prior-factors` of the theory page:
     log p = (m / 2) (log det P_j - tr(V P_j)) - (m / 2) tr(U Psi_j^-1) + constant. The first part is
     that of a Gaussian with covariance P_j^-1 = Lambda_j Lambda_j' + Psi_j, so that q = 0 is a
     diagonal Gaussian and q = d - 1 one with a full covariance, under the same prior. It alone would

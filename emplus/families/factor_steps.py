@@ -33,7 +33,8 @@ def maximized(
 
         G_j = E[z z'] = M^-1 + L'^-1 A' S_j A L^-1 = C C',
 
-    it is Lambda_j = S_j A L^-1 C'^-1 and Psi_j = diag(S_j - Lambda_j Lambda_j').
+    it is Lambda_j = S_j A L^-1 C'^-1 and Psi_j = diag(S_j - Lambda_j Lambda_j'), equation
+    :eq:`m-step-factors` of the theory page.
     """
     structure = statistics.expected.structure
     scatter, cross, weight = with_phantoms(statistics, prior)

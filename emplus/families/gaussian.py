@@ -37,6 +37,9 @@ class Gaussian:
     .. math:: p(x \mid j) = (2\pi)^{-d/2} |\Sigma_j|^{-1/2}
               \exp\left(-\tfrac12 (x-\mu_j)^\top \Sigma_j^{-1} (x-\mu_j)\right)
 
+    Equation :eq:`gaussian` of the theory page; its M step is :eq:`m-step-gaussian`, or
+    :eq:`m-step-tied`, its missing entries are :eq:`missing-gaussian`.
+
     Parameters
     ----------
     covariance : Covariance
@@ -195,7 +198,7 @@ class Gaussian:
     def perturb(
         self, parameters: GaussianParameters, scale: float, rng: np.random.Generator
     ) -> GaussianParameters:
-        """Sigma = det(Sigma)^(1/d) I, and a normal step of ``scale`` times its root."""
+        """Round covariances, :eq:`split-start`, and a normal step of ``scale`` times their root."""
         k, d = parameters.means.shape
         half_log_det = self.covariance.half_log_det(parameters.factors, d)
         variances = np.broadcast_to(np.exp(-2.0 * half_log_det / d), (k,))
@@ -230,6 +233,14 @@ class Gaussian:
     def n_features(self, parameters: GaussianParameters) -> int:
         """Number of columns."""
         return int(parameters.means.shape[1])
+
+    def means(self, parameters: GaussianParameters) -> Array:
+        """The means (k, d)."""
+        return parameters.means
+
+    def probabilities(self, parameters: GaussianParameters) -> tuple[None, ...]:
+        """None for each column: it may hold any number."""
+        return (None,) * self.n_features(parameters)
 
     def variances(self, parameters: GaussianParameters) -> Array:
         """Variance of each column under each component (k, d)."""

@@ -29,7 +29,8 @@ class PhantomRows:
 
     Notes
     -----
-    A Wishart density on the precision, m + d + 1 degrees of freedom, scale (m V)^-1:
+    Equation :eq:`prior-gaussian` of the theory page:
+    a Wishart density on the precision, m + d + 1 degrees of freedom, scale (m V)^-1:
     log p(P) = (m / 2) (log det P - tr(V P)) + constant. It is proper for every m > 0, its mode is
     V^-1, and it makes the M step Sigma_j = (S_j + m V) / (n_j + m): a component that
     loses all rows becomes as wide as V, and one that sits on a single point keeps

@@ -28,6 +28,8 @@ _NUMBERS_AT_ONCE = 1 << 20
 class Regressions:
     """Matrices (p, k, d, d) of p patterns and k components; k is 1 where they share one.
 
+    What equation :eq:`missing-gaussian` of the theory page needs.
+
     Parameters
     ----------
     observed : (p, d) ndarray of bool

@@ -26,6 +26,8 @@ class Product:
 
     .. math:: p(x \mid j) = \prod_b p_b(x_b \mid j)
 
+    Equation :eq:`product` of the theory page.
+
     Parameters
     ----------
     families : tuple of Family
@@ -244,6 +246,18 @@ class Product:
     def n_features(self, parameters: ProductParameters) -> int:
         """Number of columns."""
         return self._width
+
+    def means(self, parameters: ProductParameters) -> Array:
+        """What each column is expected to be (k, d); NaN for categories."""
+        return self._placed(self._each(lambda one, _, own: one.means(own), parameters.parts))
+
+    def probabilities(self, parameters: ProductParameters) -> tuple[Array | None, ...]:
+        """For each column the probabilities (k, L) of its values; None where it has no list."""
+        placed: list[Array | None] = [None] * self._width
+        for (family, columns), own in zip(self.parts, parameters.parts, strict=True):
+            for column, theta in zip(columns, family.probabilities(own), strict=True):
+                placed[column] = theta
+        return tuple(placed)
 
     def variances(self, parameters: ProductParameters) -> Array:
         """Variance of each column under each component (k, d)."""

@@ -17,6 +17,7 @@ from emplus.io.restoring import (
     REFUSALS,
     FlawError,
     UnknownEstimatorError,
+    UnknownFamilyError,
     constructed,
     feature_names,
     unpack_mixture,
@@ -46,7 +47,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ModelFileError
-        If there is no such file, or it is damaged, foreign, or of a newer version.
+        If there is no such file, or it is damaged, foreign, or of a newer version, or its
+        components are of a family from outside that is not known here.
     """
     place = os.fspath(path)
     header, tensors = _read(place)
@@ -59,6 +61,8 @@ def load(path: str | os.PathLike[str]) -> Any:
             f"{place!r} holds a model that this version of emplus, {__version__}, cannot make; it "
             f"was written by {header['emplus'][:40]} ({error})."
         ) from None
+    except UnknownFamilyError as error:
+        raise ModelFileError(f"{place!r} holds {error}.") from None
     except FlawError as error:
         damaged(place, str(error))
 
@@ -125,7 +129,7 @@ def _unpacked(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> Any:
         estimator.feature_names_in_ = np.asarray(names, dtype=object)
     try:
         estimator._unpack_model(dict(tensors), header["facts"])
-    except (FlawError, UnknownEstimatorError):
+    except (FlawError, UnknownEstimatorError, UnknownFamilyError):
         raise
     except (*REFUSALS, AttributeError) as error:
         sentence = " ".join(str(error).split())[:300].rstrip(".")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emplus.errors import EmplusError
+from emplus.errors import EmplusError, UnknownNameError
 from emplus.families.base import Array, Family
 from emplus.families.registry import make_family
 from emplus.io.layout import COUNTS, HISTORIES, LATER, NUMBERS, PREFIX
@@ -18,6 +18,7 @@ __all__ = [
     "REFUSALS",
     "FlawError",
     "UnknownEstimatorError",
+    "UnknownFamilyError",
     "constructed",
     "feature_names",
     "unpack_mixture",
@@ -35,6 +36,10 @@ class UnknownEstimatorError(ValueError):
     """An estimator that this version cannot make."""
 
 
+class UnknownFamilyError(ValueError):
+    """A family that nobody has made known here, as a sentence about what to do."""
+
+
 def unpack_mixture(arrays: Mapping[str, Array], facts: Any) -> Any:
     """The fitted estimator that `emplus.io.writing.pack_mixture` took apart.
 
@@ -44,6 +49,8 @@ def unpack_mixture(arrays: Mapping[str, Array], facts: Any) -> Any:
         If arrays and facts do not fit together.
     UnknownEstimatorError
         If the estimator is one that this version does not know.
+    UnknownFamilyError
+        If its family is one from outside that is not known here.
     """
     _check_members(facts, arrays)
     mixture = _mixture(facts, arrays)
@@ -106,6 +113,25 @@ def _check_inner(facts: Mapping[str, Any], key: str, name: str, arguments: str) 
             raise FlawError(f"its description lacks the {inner} of the {key}")
 
 
+def _family(described: Mapping[str, Any]) -> Family:
+    """The family of a file; nothing is imported because a file says so."""
+    try:
+        return make_family(described["name"], **described["config"])
+    except UnknownNameError as error:
+        # Of a product it may be a part.
+        name, module = _short(error.name), _short(described.get("module"))
+        lived = f" (it lived in the module {module} when the file was written)" if module else ""
+        raise UnknownFamilyError(
+            f"components of the family {name}, which is not known here: import the module that "
+            f"registers it, or install the package that brings it{lived}"
+        ) from None
+
+
+def _short(text: Any) -> str:
+    """A name in a file as a sentence may hold it."""
+    return repr(text[:60]) if isinstance(text, str) and text.isprintable() else ""
+
+
 def _mixture(facts: Mapping[str, Any], tensors: Mapping[str, Array]) -> Mixture:
     arrays = {
         name.removeprefix(PREFIX): array
@@ -120,9 +146,11 @@ def _mixture(facts: Mapping[str, Any], tensors: Mapping[str, Array]) -> Mixture:
     if abs(total - 1.0) > 1e-4:
         raise FlawError(f"its mixing weights sum to {total:.6g} instead of 1")
     try:
-        family = make_family(facts["family"]["name"], **facts["family"]["config"])
+        family = _family(facts["family"])
         parameters = family.unpack(arrays)
         whole = _has_components(family, parameters, len(log_weights))
+    except UnknownFamilyError:
+        raise
     except REFUSALS as error:
         raise FlawError(f"its parameters do not fit together ({str(error).rstrip('.')})") from None
     if not whole:

@@ -1,9 +1,9 @@
 """Values of emplus as JSON and arrays, and back: the same bits, no code.
 
-What can be written are numbers, text, arrays, containers of these, and this package's frozen
-dataclasses, enumerations and classes without any state. A class is named by its module, and looked
-for among those of emplus that are loaded already; nothing is imported or called by name but its
-constructor.
+What can be written are numbers, text, arrays, containers of these, and frozen dataclasses,
+enumerations and classes without any state, of this package and of the modules that families and
+searches were registered from. A class is named by its module, and looked for among those that are
+loaded already; nothing is imported or called by name but its constructor.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from emplus.families.base import Array
+from emplus.families.registry import KNOWN_FAMILIES
+from emplus.search.registry import KNOWN_SEARCHES
 
 __all__ = ["FLOATS", "Reader", "Writer"]
 
@@ -216,7 +218,7 @@ def _is_bare(kind: type) -> bool:
 
 
 def _name(kind: type) -> str:
-    if kind.__module__.split(".")[0] != "emplus" or "<" in kind.__qualname__:
+    if not _is_known(kind.__module__) or "<" in kind.__qualname__:
         raise TypeError(f"a {kind.__name__} cannot be written")
     return f"{kind.__module__}:{kind.__qualname__}"
 
@@ -225,8 +227,14 @@ def _class(name: Any, fits: Callable[[type], bool]) -> Any:
     """A class of emplus by its name; its module must be loaded."""
     module, _, own = str(name).partition(":")
     kind = None
-    if module.split(".")[0] == "emplus":
+    if _is_known(module):
         kind = getattr(sys.modules.get(module), own, None)
     if not isinstance(kind, type) or kind.__module__ != module or not fits(kind):
         raise ValueError(f"it names {str(name)[:60]!r}, which is no value of emplus")
     return kind
+
+
+def _is_known(module: str) -> bool:
+    """Whether values of a module may be written: emplus's own, and what was registered with it."""
+    added = KNOWN_FAMILIES.modules() | KNOWN_SEARCHES.modules()
+    return module.split(".")[0] == "emplus" or module in added

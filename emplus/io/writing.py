@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from emplus._version import __version__
-from emplus.errors import ArgumentError, ModelFileError
-from emplus.families.base import Array
+from emplus.errors import ArgumentError, ModelFileError, UnknownNameError
+from emplus.families.base import Array, Family
+from emplus.families.registry import FAMILIES, make_family
 from emplus.io.atomic import replacing
 from emplus.io.layout import (
     COUNTS,
@@ -127,11 +128,44 @@ def _facts(estimator: Any) -> dict[str, Any]:
         fit[name] = value if math.isfinite(value) else None
     return {
         "estimator": construction(estimator),
-        "family": {"name": family.name, "config": family.config()},
+        "family": _family(family),
         "feature_names": _names(estimator),
         "fit": fit,
         **_described(estimator),
     }
+
+
+def _family(family: Family) -> dict[str, Any]:
+    """Name and arguments of a family; of one from outside also where it lives, in words only.
+
+    Raises
+    ------
+    ValueError
+        If it is not known by its name, so that `load` could not make it again.
+    """
+    config = family.config()
+    described: dict[str, Any] = {"name": family.name, "config": config}
+    outside = [one for one in _alone(family) if one.name not in FAMILIES]
+    for one in outside:
+        if not _is_known(one):
+            raise ValueError(
+                f"the family {one.name!r} is not known by that name, so that nobody could read "
+                "the file; call emplus.register_family with its class first"
+            )
+    modules = dict.fromkeys(type(one).__module__ for one in outside)
+    return {**described, "module": ", ".join(modules)} if outside else described
+
+
+def _alone(family: Family) -> list[Family]:
+    """The families that a product is made of, or the family itself."""
+    return [one for part, _ in family.parts for one in _alone(part)] if family.parts else [family]
+
+
+def _is_known(family: Family) -> bool:
+    try:
+        return make_family(family.name, **family.config()) == family
+    except UnknownNameError:
+        return False
 
 
 def _described(estimator: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
 from emplus.plotting.data import Density1D, Pairs, density_1d, pairs, scatter
-from emplus.plotting.geometry import coverage
+from emplus.plotting.geometry import coverage, has_ellipses
 from emplus.plotting.places import picture_place
 from emplus.plotting.profile_files import plot_profiles
 from emplus.plotting.profiles import mixture_of
@@ -39,8 +39,8 @@ def plot_fit(
     One column gives a density over a histogram; two give points coloured by their
     responsibilities under covariance ellipses; more give every pair of at most six columns,
     those in which the components are farthest apart. Where a search has accepted moves on its way
-    to the fit, its trace stands below. Where columns are binary or categorical, `plot_profiles`
-    draws it. The same input gives the same bits.
+    to the fit, its trace stands below. Where columns are no continuous numbers, or components have
+    no covariances, `plot_profiles` draws it. The same input gives the same bits.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def plot_fit(
     """
     place, kind = picture_place(path)
     mixture = mixture_of(estimator)
-    if not mixture.family.continuous(mixture.parameters).all():
+    if not has_ellipses(mixture):
         return plot_profiles(estimator, path, feature_names=feature_names, title=title)
     names = _names(estimator, X, mixture.n_features, feature_names)
     from emplus.plotting import draw_page

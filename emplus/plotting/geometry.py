@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from emplus.errors import ArgumentError
 from emplus.mixture import Mixture
 
-__all__ = ["Ellipses", "coverage", "ellipses", "frame", "gaussian_moments", "separations"]
+__all__ = [
+    "Ellipses",
+    "coverage",
+    "ellipses",
+    "frame",
+    "gaussian_moments",
+    "has_ellipses",
+    "separations",
+]
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +57,20 @@ def coverage(radius: float) -> float:
     (0.393, 0.865)
     """
     return float(-np.expm1(-0.5 * radius**2))
+
+
+def has_ellipses(mixture: Mixture) -> bool:
+    """Whether components have covariances, in columns of continuous numbers.
+
+    Examples
+    --------
+    >>> has_ellipses(Mixture.gaussian([1.0], [[0.0, 0.0]], [[1.0, 1.0]], "diag"))
+    True
+    """
+    family = mixture.family
+    dense = bool(family.continuous(mixture.parameters).all())
+    # A product of numbers alone tells of the pairs of columns of one part.
+    return dense and (bool(family.parts) or hasattr(family, "full_covariances"))
 
 
 def gaussian_moments(mixture: Mixture, columns: Sequence[int]) -> tuple[Floats, Floats, Floats]:

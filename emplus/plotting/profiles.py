@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emplus.errors import ArgumentError
-from emplus.families.base import Family
 from emplus.mixture import Mixture
 
 __all__ = ["Categories", "Numbers", "Profile", "mixture_of", "profile"]
@@ -20,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """The continuous columns; there may be none.
+    """The columns of numbers; there may be none.
 
     Attributes
     ----------
@@ -132,39 +131,21 @@ def profile(estimator: Any, names: Sequence[str] | None = None) -> Profile:
     if len(called) != d:
         raise ArgumentError(f"There are {len(called)} names for the mixture's {d} columns.")
     coding = getattr(estimator, "coding_", None)
-    numbers = Numbers(np.zeros(0, dtype=np.intp), (), *np.zeros((2, mixture.n_components, 0)))
+    family, parameters = mixture.family, mixture.parameters
     categories: list[Categories] = []
-    for family, parameters, columns in _parts(mixture):
-        if family.continuous(parameters).all():
-            means = np.asarray(parameters.means, dtype=np.float64)
-            deviations = np.sqrt(family.variances(parameters))
-            own = tuple(called[j] for j in columns)
-            numbers = Numbers(columns, own, means, deviations)
+    numeric: list[int] = []
+    for column, theta in enumerate(family.probabilities(parameters)):
+        if theta is None:
+            numeric.append(column)
             continue
-        levels_of = _levels(family, parameters.probabilities)
-        for column, theta in zip(columns, levels_of, strict=True):
-            levels = tuple(range(theta.shape[1]))
-            if coding is not None and coding.columns[column].categories:
-                levels = coding.columns[column].categories
-            categories.append(Categories(int(column), called[column], levels, theta))
-    categories.sort(key=lambda one: one.column)
+        levels = tuple(range(theta.shape[1]))
+        if coding is not None and coding.columns[column].categories:
+            levels = coding.columns[column].categories
+        shares = np.asarray(theta, dtype=np.float64)
+        categories.append(Categories(column, called[column], levels, shares))
+    columns = np.array(numeric, dtype=np.intp)
+    means = np.asarray(family.means(parameters), dtype=np.float64)[:, columns]
+    deviations = np.sqrt(family.variances(parameters)[:, columns])
+    numbers = Numbers(columns, tuple(called[j] for j in numeric), means, deviations)
     weights = np.asarray(mixture.weights, dtype=np.float64)
     return Profile(weights, numbers, tuple(categories))
-
-
-def _parts(mixture: Mixture) -> Iterator[tuple[Family, Any, NDArray[np.intp]]]:
-    """Families without parts, their parameters and columns."""
-    family, parameters = mixture.family, mixture.parameters
-    if not family.parts:
-        yield family, parameters, np.arange(mixture.n_features)
-        return
-    of_parts: Any = parameters
-    for (part, columns), own in zip(family.parts, of_parts.parts, strict=True):
-        yield part, own, columns
-
-
-def _levels(family: Family, probabilities: Floats) -> list[Floats]:
-    """Probabilities (k, L) of each column's values."""
-    if not family.levels:
-        return [np.stack([1.0 - ones, ones], axis=1) for ones in probabilities.T]
-    return np.split(probabilities, np.cumsum(family.levels)[:-1], axis=1)

@@ -66,12 +66,14 @@ def kinds_words(mixture: Mixture) -> str:
     >>> kinds_words(Mixture.gaussian([1.0], [[0.0, 0.0]], [[1.0, 1.0]], "diag"))
     '2 continuous columns'
     """
-    family = mixture.family
-    continuous = family.continuous(mixture.parameters)
+    family, parameters = mixture.family, mixture.parameters
+    continuous = family.continuous(parameters)
+    counts = {"continuous": 0, "count": 0, "binary": 0, "categorical": 0}
     levels = family.levels or (0,) * len(continuous)
-    counts = {"continuous": 0, "binary": 0, "categorical": 0}
-    for dense, number in zip(continuous, levels, strict=True):
-        counts["continuous" if dense else "categorical" if number else "binary"] += 1
+    listed = family.probabilities(parameters)
+    for dense, theta, number in zip(continuous, listed, levels, strict=True):
+        discrete = "count" if theta is None else "categorical" if number else "binary"
+        counts["continuous" if dense else discrete] += 1
     words = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     return f"{words} column{'s' * (len(continuous) != 1)}"
 

@@ -50,8 +50,9 @@ class Annealing:
 
     .. math:: r_{ij} \propto (w_j \, p(x_i \mid \theta_j))^\beta
 
-    which are more alike the smaller beta is. At a small beta all components coincide, whatever the
-    start; as beta rises they part, the coarse structure of the data first.
+    (equation :eq:`tempered` of the theory page; what rises is :eq:`free-energy-tempered`), which
+    are more alike the smaller beta is. At a small beta all components coincide, whatever the start;
+    as beta rises they part, the coarse structure of the data first.
 
     EM cannot part components that coincide exactly. So at each temperature one step of EM is taken
     with responsibilities that are tilted a little, each component's along a random direction of

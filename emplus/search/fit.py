@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emplus.engine.loop import Climb
 from emplus.engine.outcome import Outcome
 from emplus.families.base import SingularComponentError
+from emplus.markup import box, facts, table
 from emplus.mixture import Mixture
 from emplus.search.record import Candidates
 
@@ -138,6 +139,45 @@ class Fit:
     def rise(self) -> float:
         """Nats gained by the accepted candidates together."""
         return math.fsum(candidate.gain for candidate in self.candidates.accepted)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.to_html("Fit")
+
+    def to_html(self, title: str) -> str:
+        """A summary in HTML: how it was reached, and the weights of the components."""
+        weights = self.mixture.weights
+        rows = [
+            (str(j), f"{weight:.4f}", f"{weight * self.total_weight:.1f}")
+            for j, weight in enumerate(weights.tolist())
+        ]
+        return box(title, facts(self._facts()), table(("component", "weight", "rows"), rows))
+
+    def _facts(self) -> list[tuple[str, str]]:
+        family, k = self.mixture.family, self.mixture.n_components
+        chosen = ", ".join(
+            f"{name} {value}"
+            for name, value in family.config().items()
+            if isinstance(value, str | int | float)
+        )
+        components = f"{k} component{'s' * (k != 1)}, {self.mixture.n_features} columns"
+        a_row = self.log_likelihood / self.total_weight
+        streamed = self.outcome is Outcome.STREAMED
+        free = self.mixture.n_free_parameters
+        bic = free * math.log(max(self.total_weight, 1e-300)) - 2.0 * self.log_likelihood
+        accepted, tried = len(self.candidates.accepted), len(self.candidates)
+        moves = [("moves", f"{tried:,} tried, {accepted:,} accepted")] if tried else []
+        return [
+            ("family", f"{family.name}{chosen and f' ({chosen})'}"),
+            ("mixture", components),
+            ("rows", f"{self.n_rows:,} of total weight {self.total_weight:.10g}"),
+            ("log-likelihood", f"{a_row:.6f} a row"),
+            # What a stream scored before it learned is not of this model.
+            *([] if streamed else [("BIC", f"{bic:.2f} (lower is better)")]),
+            ("outcome", self.outcome.sentence),
+            *moves,
+            ("cost", f"{self.passes:.4g} passes, {self.seconds:.3g} s"),
+        ]
 
     def to_frame(self) -> pd.DataFrame:
         """The trace as a table: pass, objective, log_likelihood, candidate, move.

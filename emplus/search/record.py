@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emplus.engine.outcome import Outcome
+from emplus.markup import box, number, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,28 @@ class Candidates(tuple[Candidate, ...]):
     def accepted(self) -> Candidates:
         """Those that the search went on from."""
         return Candidates(candidate for candidate in self if candidate.accepted)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: one row a candidate, those that were accepted marked."""
+        tried = f"{len(self):,} candidate{'s' * (len(self) != 1)}"
+        if not self:
+            return box(tried)
+        rows = [
+            (
+                str(one.round),
+                one.kind,
+                " ".join(f"({', '.join(map(str, move))})" for move in one.components) or "all",
+                number(one.predicted, 5),
+                number(one.gain, 5),
+                "✓" if one.accepted else "",
+                number(one.passes, 4),
+            )
+            for one in self
+        ]
+        heads = ("round", "move", "components", "predicted", "gain", "accepted", "passes")
+        marked = {place for place, one in enumerate(self) if one.accepted}
+        end = "Gains in nats: foreseen before EM on all rows, and after it."
+        return box(f"{tried}, {len(marked):,} accepted", table(heads, rows, marked, end))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a candidate, the columns named like the attributes of `Candidate`.

@@ -66,10 +66,12 @@ class SplitMerge:
 
     Notes
     -----
-    With one component there is nothing to move and this is the first search alone. With two there
-    is no triple: where the first search draws fewer than five starts, others are tried up to that
-    number by short runs, the best of them carried on; ``local`` then still cuts the two anew. On
-    small tables of counts, or with holes, up to eighteen starts of several kinds are tried.
+    Prices are lower bounds by equation :eq:`price` of the theory page; a candidate is kept where
+    the objective, :eq:`objective`, ends higher. With one component there is nothing to move and
+    this is the first search alone. With two there is no triple: where the first search draws fewer
+    than five starts, others are tried up to that number by short runs, the best of them carried on;
+    ``local`` then still cuts the two anew. On small tables of counts, or with holes, up to eighteen
+    starts of several kinds are tried.
 
     Examples
     --------

@@ -128,14 +128,15 @@ class Posterior:
     Attributes
     ----------
     merge : (k, k) ndarray
-        J_merge(i, j) = P_i' P_j, the inner product of two posterior vectors, not normalized;
-        rows of weight w count w times.
+        J_merge(i, j) = P_i' P_j, the inner product of two posterior vectors, not normalized,
+        equation :eq:`j-merge` of the theory page; rows of weight w count w times.
     split : (k,) ndarray
         J_split(k), the local Kullback-Leibler divergence between the empirical density around the
         component, which puts f_k(x_i) = r_ik / n_k on row i, and the component's own density:
 
         .. math:: \sum_i f_k(x_i) \log \frac{f_k(x_i)}{p(x_i \mid \theta_k)}
 
+        Equation :eq:`j-split`.
         -inf for a component that has no rows.
 
     Notes

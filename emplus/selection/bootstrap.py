@@ -40,7 +40,8 @@ class BootstrapTest:
     bootstrap : (B,) ndarray
         The same on rows drawn from the fit with k components, in the order of the draws.
     p_value : float
-        (1 + draws with a statistic at least as large) / (B + 1).
+        (1 + draws with a statistic at least as large) / (B + 1): equation :eq:`bootstrap` of the
+        theory page.
     n_failed : int
         Draws on which a fit failed; they are left out.
     interrupted : bool

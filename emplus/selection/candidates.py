@@ -7,6 +7,7 @@ from typing import Any
 
 from emplus.data.likely import likely_family
 from emplus.errors import ArgumentError, UnknownNameError
+from emplus.families.registry import KNOWN_FAMILIES
 
 __all__ = ["NAMES", "candidates", "default_families", "with_components"]
 
@@ -44,7 +45,7 @@ def candidates(families: Any) -> dict[str, Any]:
     Parameters
     ----------
     families : str, estimator, sequence of them, or mapping from label to one
-        Names of `NAMES`, or estimators whose arguments are taken.
+        Names of `NAMES`, or of families from outside, or estimators whose arguments are taken.
 
     Raises
     ------
@@ -85,10 +86,13 @@ def _listed(families: Any) -> Iterable[tuple[str, Any]]:
 def _estimators(family: Any) -> dict[str, Any]:
     """The estimators that one item of a list of families stands for, by label."""
     if isinstance(family, str):
-        if family not in _FAMILIES:
-            raise UnknownNameError("family", family, NAMES)
         from emplus.estimators import estimator_class
 
+        if family not in _FAMILIES:
+            outside = KNOWN_FAMILIES.outside()
+            if family not in outside:
+                raise UnknownNameError("family", family, (*NAMES, *outside))
+            return {family: estimator_class("FamilyMixture")(family=family)}
         named = _FAMILIES[family].items()
         return {label: estimator_class(name)(**given) for label, (name, given) in named}
     from emplus.estimators.base import MixtureEstimator

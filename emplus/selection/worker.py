@@ -1,4 +1,4 @@
-"""What a worker process runs: the rows first, then tasks until there are no more."""
+"""What a worker process runs: what it has to know and the rows, then tasks until there are none."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main() -> None:
     # What a fit prints must not stand between answers.
     os.dup2(2, 1)
     try:
+        pickle.load(tasks).tell()
         rows = pickle.load(tasks)
         while True:
             # Twice packed: a task that cannot be unpacked here still leaves the pipe in order.

@@ -16,11 +16,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 from emplus.errors import ArgumentError, FitError
+from emplus.families.registry import KNOWN_FAMILIES
 from emplus.numerics.threads import effective_n_jobs
+from emplus.search.registry import KNOWN_SEARCHES
 from emplus.selection.tasks import Rows
 
 __all__ = ["Task", "Workers", "make_workers"]
@@ -65,7 +67,34 @@ def make_workers(
         slots = 1
     if slots == 1 or not sys.executable or not all(map(_can_be_sent, prototypes)):
         return _InThisProcess(rows)
-    return _Processes(rows, slots)
+    return _Processes(rows, slots, _Added.by(*prototypes))
+
+
+@dataclass(frozen=True)
+class _Added:
+    """Families and searches that were registered in this process and are asked for by name."""
+
+    families: dict[str, Callable[..., Any]]
+    searches: dict[str, Callable[..., Any]]
+
+    @classmethod
+    def by(cls, *prototypes: Any) -> _Added:
+        """Those of some candidates."""
+        families = [getattr(prototype, "family", None) for prototype in prototypes]
+        searches = [prototype.search for prototype in prototypes]
+        return cls(
+            KNOWN_FAMILIES.added(name for name in families if isinstance(name, str)),
+            KNOWN_SEARCHES.added(
+                part for name in searches if isinstance(name, str) for part in name.split("+")
+            ),
+        )
+
+    def tell(self) -> None:
+        """Register them here."""
+        for name, family in self.families.items():
+            KNOWN_FAMILIES.add(name, family)
+        for name, search in self.searches.items():
+            KNOWN_SEARCHES.add(name, search)
 
 
 def _can_be_sent(prototype: Any) -> bool:
@@ -73,7 +102,7 @@ def _can_be_sent(prototype: Any) -> bool:
         return False
     try:
         # What belongs to the script that was started is known by that name there only.
-        return b"__main__" not in pickle.dumps(prototype)
+        return b"__main__" not in pickle.dumps((prototype, _Added.by(prototype)))
     except (pickle.PicklingError, TypeError, AttributeError):
         return False
 
@@ -99,8 +128,9 @@ class _InThisProcess:
 class _Processes:
     """A thread for each worker, which sends it a task and waits for the answer."""
 
-    def __init__(self, rows: Rows, slots: int):
+    def __init__(self, rows: Rows, slots: int, added: _Added):
         self.slots = slots
+        self._told = pickle.dumps(added, protocol=pickle.HIGHEST_PROTOCOL)
         self._rows = pickle.dumps(replace(rows, threads=1), protocol=pickle.HIGHEST_PROTOCOL)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="emplus-select")
         self._own = threading.local()
@@ -154,6 +184,7 @@ class _Processes:
         assert child.stdin is not None
         # Where it has ended already, the first question finds out.
         with suppress(OSError):
+            child.stdin.write(self._told)
             child.stdin.write(self._rows)
             child.stdin.flush()
         return child

@@ -48,7 +48,7 @@ def report(*arguments: str) -> dict[str, Any]:
 
 CASES = {
     "bits": ["bits.npy"],
-    "bits as text": ["bits.csv", "--columns", "c,a,b"],
+    "bits as text": ["bits.csv", "--columns", "c,a,b", "--search", "em"],
     "threshold": [
         "mixed.tsv",
         "--family",
@@ -57,16 +57,18 @@ CASES = {
         "age,count",
         "--binarize",
         "1",
+        "--search",
+        "em",
     ],
     "survey": ["survey.csv"],
-    "one kind": ["survey.csv", "--family", "mixed"],
+    "one kind": ["survey.csv", "--family", "mixed", "--search", "em"],
     "mixed": ["mixed.tsv"],
-    "kinds": ["mixed.tsv", "--categorical", "one", "--continuous", "count"],
+    "kinds": ["mixed.tsv", "--categorical", "one", "--continuous", "count", "--search", "em"],
     "beside": ["weighed.csv", "--weights-column", "w", "--labels-column", "z", "--search", "em"],
-    "late text": ["late.csv"],
-    "no header": ["bare.csv"],
+    "late text": ["late.csv", "--search", "em"],
+    "no header": ["bare.csv", "--search", "em"],
     "row names": ["rows.csv", "--columns", "age,music"],
-    "numbers": ["bits.npy", "--family", "categorical"],
+    "numbers": ["bits.npy", "--family", "categorical", "--search", "em"],
 }
 
 

@@ -82,12 +82,14 @@ def test_its_gradient_vanishes_where_em_ends(case: FamilyCase) -> None:
 
 @every_family
 def test_fits_rise_at_default_settings(case: FamilyCase) -> None:
-    X = holed(case.rows(200), 0.25)
-    assert_rises(case, X, 3, 0, **({} if case.exact else {"search": "em"}))
+    X = holed(case.rows(120), 0.25)
+    # The default search, too, where components have no part in common that slows it down.
+    search = "split_merge" if case.id in ("gaussian-full", "bernoulli") else "em"
+    assert_rises(case, X, 3, 0, search=search)
 
 
 @pytest.mark.parametrize("index", range(len(OTHER_CASES)), ids=lambda i: OTHER_CASES[i].id)
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), seed=st.integers(0, 10_000))
 def test_counted_columns_rise_with_whatever_oddities(
     index: int, data: st.DataObject, seed: int

@@ -180,7 +180,7 @@ def test_a_weight_of_two_is_a_row_that_stands_there_twice(
 
 @every_family
 def test_three_passes_end_near_batch_em(case: FamilyCase) -> None:
-    mixture, n = case.like(3, 2.0), 40_000
+    mixture, n = case.like(3, 2.0), 20_000
     X = mixture.sample(n, np.random.default_rng(4))[0]
     problem = case.problem(X, strength=2.0)
     true = np.exp(mixture.log_joint(X) - mixture.log_density(X)[:, None])
@@ -189,8 +189,8 @@ def test_three_passes_end_near_batch_em(case: FamilyCase) -> None:
     batch = Engine(stopping=Stopping(1e-6, 60)).climb(problem, start).state
     stream = Stream(start, 0.0, 1000.0)
     for _ in range(3):
-        for first in range(0, n, 2000):
-            stream, _ = stream.learned(source(X[first : first + 2000]), problem.prior)
+        for first in range(0, n, 1000):
+            stream, _ = stream.learned(source(X[first : first + 1000]), problem.prior)
     found = problem.evaluate(stream.mixture)
     assert found.log_likelihood >= batch.log_likelihood - 0.01 * n
     assert found.log_likelihood > problem.evaluate(start).log_likelihood

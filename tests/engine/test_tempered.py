@@ -13,10 +13,12 @@ from emplus import Mixture
 from emplus.engine.loop import Engine, Stopping
 from emplus.engine.outcome import Outcome
 from emplus.engine.problem import Problem
-from tests.cases import Array, FamilyCase, every_family
+from tests.cases import FAMILY_CASES, Array, FamilyCase, every_family
+from tests.covering import pairwise
 from tests.oracles import exact_log_joint
 
-every_beta = pytest.mark.parametrize("beta", [0.05, 0.5, 0.9, 1.0])
+BETAS = [0.05, 0.5, 0.9, 1.0]
+every_beta = pytest.mark.parametrize("beta", BETAS)
 every_weighting = pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 
 
@@ -63,9 +65,11 @@ def test_temperature_one_is_plain_em_to_the_bit(case: FamilyCase, weighted: bool
         assert_array_equal(array, arrays[name])
 
 
-@every_family
-@every_beta
-@every_weighting
+@pytest.mark.parametrize(
+    ("case", "beta", "weighted"),
+    pairwise(FAMILY_CASES, BETAS, [False, True]),
+    ids=lambda value: getattr(value, "id", None),
+)
 def test_em_raises_the_tempered_objective(case: FamilyCase, beta: float, weighted: bool) -> None:
     problem, weight = problem_at(case, beta, 200, weighted)
     climb = Engine(stopping=Stopping(tol=1e-10, max_iter=300)).climb(problem, case.mixture)

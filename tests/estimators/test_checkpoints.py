@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,19 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], Any]] = {
         np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.nan, X)[:200],
     ),
     "factors": (lambda: FactorAnalyzerMixture(3, n_factors=1, random_state=0, tol=1e-4), X),
-    "bernoulli": (lambda: BernoulliMixture(3, random_state=0, tol=1e-4), X.mean(axis=0) < X),
+    "bernoulli": (lambda: BernoulliMixture(3, random_state=0, tol=1e-3), X.mean(axis=0) < X),
     "mixed": (
         lambda: MixedMixture(2, random_state=0, tol=1e-4, search="em"),
         np.column_stack([X[:, :2], X[:, 2] > 0]),
     ),
 }
+
+
+@cache
+def undisturbed(name: str) -> list[Any]:
+    make, rows = ESTIMATORS[name]
+    with tolerated():
+        return told(make().fit(rows))
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -90,7 +98,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(
     place = tmp_path / "run.safetensors"
     killed(place, make, rows, saves, monkeypatch)
     with tolerated():
-        assert told(make().fit(rows, checkpoint=place)) == told(make().fit(rows))
+        assert told(make().fit(rows, checkpoint=place)) == undisturbed(name)
     assert os.listdir(tmp_path) == ["run.safetensors"]
 
 

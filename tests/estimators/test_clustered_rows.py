@@ -89,9 +89,9 @@ def test_factor_analyzers_and_known_components(client: Any) -> None:
 
 HOLES = with_holes(SURVEY)[:500]
 TABLES: dict[str, tuple[Any, Any]] = {
-    "bits": (BITS, lambda: BernoulliMixture(3, random_state=0)),
+    "bits": (BITS, lambda: BernoulliMixture(3, tol=1e-3, random_state=0)),
     "floats": (BITS.astype(float), lambda: BernoulliMixture(3, search="em", random_state=0)),
-    "survey": (SURVEY, lambda: CategoricalMixture(3, random_state=0)),
+    "survey": (SURVEY, lambda: CategoricalMixture(3, search="em", random_state=0)),
     "holes": (HOLES, lambda: CategoricalMixture(2, search="em", random_state=0)),
     "mixed": (MIXED, lambda: MixedMixture(3, categorical=["one"], random_state=0)),
 }

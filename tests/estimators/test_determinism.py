@@ -18,7 +18,7 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(12_000, 24)) + 2.0 * rng.integers(4, size=(12_000, 1))
 holed = np.where(rng.random((1500, 6)) < 0.1, np.nan, X[:1500, :6])
 fits = {
-    "full": GaussianMixture(3, max_iter=15, n_jobs=jobs, random_state=0).fit(X),
+    "full": GaussianMixture(3, max_iter=8, n_jobs=jobs, random_state=0).fit(X),
     "tied": GaussianMixture(
         3, covariance_type="tied", search="em", tol=1e-4, n_jobs=jobs, random_state=0
     ).fit(X),
@@ -26,14 +26,14 @@ fits = {
         X.astype(np.float32)
     ),
     "factors": FactorAnalyzerMixture(
-        3, search="em", max_iter=20, n_jobs=jobs, random_state=0
+        3, search="em", max_iter=8, n_jobs=jobs, random_state=0
     ).fit(X),
     "bernoulli": BernoulliMixture(
-        3, binarize=3.0, max_iter=20, n_jobs=jobs, random_state=0
+        3, binarize=3.0, max_iter=8, n_jobs=jobs, random_state=0
     ).fit(X[:9000]),
     "holes": GaussianMixture(3, search="em", tol=1e-4, n_jobs=jobs, random_state=0).fit(holed),
     "lbfgs": GaussianMixture(
-        2, optimizer="lbfgs", search="em", max_iter=15, n_jobs=jobs, random_state=0
+        2, optimizer="lbfgs", search="em", max_iter=6, n_jobs=jobs, random_state=0
     ).fit(X),
 }
 for name, model in fits.items():

@@ -20,6 +20,7 @@ from emplus.estimators import factor_analyzer_mixture
 from emplus.families.factor_analyzer import LOADINGS, NOISES, FactorAnalyzer
 from emplus.starts.given import GivenLabels
 from tests.cases import Array, tolerated
+from tests.covering import pairwise
 
 every_noise = pytest.mark.parametrize("noise", NOISES)
 every_loadings = pytest.mark.parametrize("loadings", LOADINGS)
@@ -288,9 +289,7 @@ ODD: dict[str, tuple[dict[str, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-@every_noise
-@every_loadings
+@pytest.mark.parametrize(("name", "noise", "loadings"), pairwise(list(ODD), NOISES, LOADINGS))
 def test_odd_data_give_a_finite_fit(name: str, noise: str, loadings: str) -> None:
     arguments, change = ODD[name]
     rows = make_rows(60)[0]

@@ -81,26 +81,30 @@ def test_every_search_leaves_known_rows_where_they_are(search: str) -> None:
 @every_example
 def test_none_known_is_as_if_nothing_were_said(example: Example) -> None:
     table, labels = example.table(apart=0.4)
-    wanted = example().fit(table)
+    searches = {"gaussian": "split_merge", "mixed": "split_merge"}
+    search = searches.get(example.id, "em")
+    wanted = example(search=search).fit(table)
     for known in (np.full(len(labels), -1), [-1] * len(labels), np.full(len(labels), -1.0)):
-        model = example().fit(table, labels=known)
+        model = example(search=search).fit(table, labels=known)
         assert model.result_.trace == wanted.result_.trace
         assert_array_equal(model.predict_proba(table), wanted.predict_proba(table))
     # Nor is anything known by rows without weight.
     weight = np.ones(len(labels))
     weight[:5] = 0.0
     known = np.where(weight == 0.0, labels, -1)
-    model = example().fit(table, sample_weight=weight, labels=known)
-    assert model.result_.trace == example().fit(table, sample_weight=weight).result_.trace
+    model = example(search=search).fit(table, sample_weight=weight, labels=known)
+    wanted = example(search=search).fit(table, sample_weight=weight)
+    assert model.result_.trace == wanted.result_.trace
 
 
 @every_example
 def test_the_target_of_a_pipeline_is_never_taken_for_labels(example: Example) -> None:
     table, labels = example.table(apart=0.4)
-    wanted = example().fit(table)
-    for model in (example().fit(table, labels), example().fit(table, y=["a"] * len(labels))):
-        assert model.result_.trace == wanted.result_.trace
-    assert_array_equal(example().fit_predict(table, labels), wanted.predict(table))
+    plain = example(search="em")
+    wanted = example(search="em").fit(table)
+    for y in (labels, ["a"] * len(labels)):
+        assert plain.fit(table, y).result_.trace == wanted.result_.trace
+    assert_array_equal(plain.fit_predict(table, labels), wanted.predict(table))
 
 
 @every_example
@@ -155,14 +159,14 @@ OVERLAP = {
 
 @every_example
 def test_a_few_known_rows_help_to_tell_the_others_apart(example: Example) -> None:
-    """Adjusted Rand of the rows that are not known, with 5 % of the others known; 6 tables."""
+    """Adjusted Rand of the rows that are not known, with 5 % of the others known; 4 tables."""
     found = []
-    for seed in range(6):
+    for seed in range(4):
         table, labels = example.table(400, OVERLAP[example.id], seed)
         known = some_known(labels, 20, seed)
         rest = known < 0
         for given in (None, known):
-            predicted = example().fit(table, labels=given).predict(table)
-            found.append(adjusted_rand_score(labels[rest], predicted[rest]))
-    alone, helped = np.reshape(found, (6, 2)).mean(axis=0)
+            model = example(tol=1e-4).fit(table, labels=given)
+            found.append(adjusted_rand_score(labels[rest], model.predict(table)[rest]))
+    alone, helped = np.reshape(found, (4, 2)).mean(axis=0)
     assert helped > alone

@@ -24,8 +24,8 @@ TABLES = {
     "mixed": MIXED[:N],
 }
 MODELS: dict[str, tuple[str, Callable[[], Any]]] = {
-    "bernoulli": ("bits", lambda: BernoulliMixture(3, random_state=0)),
-    "categorical": ("survey", lambda: CategoricalMixture(3, random_state=0)),
+    "bernoulli": ("bits", lambda: BernoulliMixture(3, search="em", random_state=0)),
+    "categorical": ("survey", lambda: CategoricalMixture(3, tol=1e-3, random_state=0)),
     "mixed": ("mixed", lambda: MixedMixture(2, search="em", random_state=0)),
     "diag": ("mixed", lambda: MixedMixture(2, covariance_type="diag", tol=1e-4, random_state=0)),
     "given": ("mixed", lambda: MixedMixture(2, categorical=["one"], search="em", random_state=0)),

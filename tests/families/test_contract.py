@@ -15,7 +15,14 @@ from emplus.engine.problem import Problem
 from emplus.families.base import Family
 from emplus.families.registry import FAMILIES, make_family
 from emplus.numerics.moments import Moments
-from tests.cases import FAMILY_CASES, GAUSSIAN_CASES, Array, FamilyCase, every_family
+from tests.cases import (
+    FAMILY_CASES,
+    GAUSSIAN_CASES,
+    OUTSIDE_CASES,
+    Array,
+    FamilyCase,
+    every_family,
+)
 from tests.oracles import expected_objective, m_step, m_steps
 
 
@@ -41,7 +48,8 @@ def maximizer(case: FamilyCase, problem: Problem, X: Array, resp: Array) -> obje
 
 
 def test_every_family_of_the_registry_has_a_row_in_the_table() -> None:
-    assert {case.family.name for case in FAMILY_CASES} == set(FAMILIES)
+    inside = [case for case in FAMILY_CASES if case not in OUTSIDE_CASES]
+    assert {case.family.name for case in inside} == set(FAMILIES)
 
 
 @every_family

@@ -25,7 +25,8 @@ from emplus.families.base import SingularComponentError
 from emplus.families.factor_analyzer import NOISES, FactorAnalyzer
 from emplus.starts.calibration import calibrated_prior
 from tests.awkward import AWKWARD, awkward_rows, every_awkward
-from tests.cases import Array, every_structure, problem_of
+from tests.cases import STRUCTURES, Array, every_structure, problem_of
+from tests.covering import pairwise
 
 every_noise = pytest.mark.parametrize("noise", NOISES)
 
@@ -47,13 +48,16 @@ def hard(n: int, k: int, seed: int = 0) -> Array:
     return np.asarray(np.eye(k)[labels])
 
 
-@every_structure
-@every_awkward
-@pytest.mark.parametrize(("q", "k"), [(1, 3), (2, 2)])
+@pytest.mark.parametrize(
+    ("structure", "rows", "q", "k"),
+    [(*row, *size) for *row, size in pairwise(STRUCTURES, list(AWKWARD), [(1, 3), (2, 2)])],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else None,
+)
 def test_the_objective_never_falls_on_the_awkward_table(
-    noise: str, loadings: str, X: Array, q: int, k: int
+    structure: tuple[str, str], rows: str, q: int, k: int
 ) -> None:
-    family = FactorAnalyzer(q, noise, loadings)
+    noise, loadings = structure
+    family, X = FactorAnalyzer(q, noise, loadings), AWKWARD[rows]
     source = ArraySource(X, n_jobs=1)
     problem = Problem(family, source, calibrated_prior(family, source, k))
     climb = rises(problem, problem.estimate(X, hard(len(X), k)), 40)
@@ -73,7 +77,7 @@ def test_without_a_prior_it_is_finite_or_says_why_not(noise: str, loadings: str,
     if start is None:
         assert re.match(r"component [01]: its noise variance in column \d has run to zero", refused)
         return
-    climb = rises(problem, start, 80)
+    climb = rises(problem, start, 60)
     if not climb.outcome.usable:
         assert climb.outcome in (Outcome.SINGULAR, Outcome.COMPONENT_EMPTY)
         assert climb.component in (0, 1)
@@ -152,10 +156,14 @@ def test_without_a_prior_it_runs_to_zero_there() -> None:
 # -- constant columns ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [0.0, 7.0, -1e6])
-@pytest.mark.parametrize("strength", [1e-3, 2.0])
 @pytest.mark.parametrize(
-    ("noise", "loadings"), [("diag", "own"), ("shared", "own"), ("diag", "common")]
+    ("noise", "loadings", "strength", "value"),
+    [
+        (*structure, *rest)
+        for structure, *rest in pairwise(
+            [("diag", "own"), ("shared", "own"), ("diag", "common")], [1e-3, 2.0], [0.0, 7.0, -1e6]
+        )
+    ],
 )
 def test_a_constant_column_is_neutral(
     noise: str, loadings: str, strength: float, value: float

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from emplus import Mixture
@@ -16,10 +17,22 @@ from emplus.search.base import Budget, Draw
 from emplus.search.fit import Fit
 from emplus.search.registry import make_search
 from emplus.starts.registry import make_start
-from tests.cases import GAUSSIAN_CASES, SEARCH_NAMES, Array, FamilyCase
+from tests.cases import FAMILY_CASES, GAUSSIAN_CASES, SEARCH_NAMES, Array, FamilyCase
 
 # Those that go on from another search's result, within a budget.
 WALKS = tuple(name for name in SEARCH_NAMES if name not in ("em", "restarts"))
+
+# Fits that several tests look at are kept by the names of what they are fits of.
+CASES = {case.id: case for case in FAMILY_CASES}
+
+
+def searches_of_families(
+    rows: list[tuple[Any, ...]], *others: str, search_name: str = "search_name"
+) -> pytest.MarkDecorator:
+    """A test over rows of a family, a search, and values of other arguments."""
+    return pytest.mark.parametrize(
+        ("case", search_name, *others), rows, ids=lambda value: getattr(value, "id", None)
+    )
 
 
 def drawing(problem: Problem, k: int = 3, start: str = "random_from_data") -> Draw:

@@ -24,7 +24,7 @@ from tests.cases import FAMILY_CASES, FamilyCase, every_search
 CASES = {case.id: case for case in FAMILY_CASES}
 K = 3
 # How many of the moments at which a search may be broken off are tried.
-TRIED = 3
+TRIED = 2
 
 
 class Snapshots:
@@ -62,7 +62,7 @@ def problem(case: FamilyCase) -> Problem:
 
 def searched(problem: Problem, name: str, journal: Journal, rule: StepRule | None = None) -> Fit:
     engine = Engine(make_rule() if rule is None else rule, Stopping(1e-5, 25), journal=journal)
-    search = make_search(name, 2, None if name in ("em", "restarts") else Budget(moves=3))
+    search = make_search(name, 2, None if name in ("em", "restarts") else Budget(moves=2))
     start = make_start("k-means++")
     rng = np.random.default_rng(3)
     return journal.step(
@@ -118,7 +118,7 @@ RULES = {
 @pytest.mark.parametrize("case", ["gaussian-tied", "categorical"])
 def test_every_rule_goes_on(name: str, case: str) -> None:
     slow = CASES[case].like(K, 0.7).sample(600, np.random.default_rng(1))[0]
-    assert_goes_on(CASES[case].problem(slow), "em", RULES[name], tried=5)
+    assert_goes_on(CASES[case].problem(slow), "em", RULES[name], tried=3)
 
 
 def test_starts_that_fail_are_tried_again() -> None:

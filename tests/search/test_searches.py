@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,29 @@ from emplus.engine.problem import Problem, State
 from emplus.errors import ArgumentError, FitError, UnknownNameError
 from emplus.families.base import SingularComponentError
 from emplus.search.base import Draw
+from emplus.search.fit import Fit
 from emplus.search.registry import make_search
 from emplus.search.restarts import Restarts
 from tests.cases import (
     FAMILY_CASES,
     GAUSSIAN_CASES,
+    SEARCH_NAMES,
+    SEARCHED_CASES,
     FamilyCase,
     every_search,
-    every_searched_family,
 )
-from tests.search.helpers import drawing, search
+from tests.covering import share
+from tests.search.helpers import CASES, drawing, search, searches_of_families
 
 CASE = FAMILY_CASES[0]
+# The other half of the pairs is met where searches start from a trap.
+some_of_both = searches_of_families(share(0, 2, SEARCHED_CASES, SEARCH_NAMES))
 Rng = np.random.Generator
 
 
 def coarsely(case: FamilyCase) -> dict[str, Any]:
-    """Coarse climbs where rows are counted, which searches see no otherwise than real ones."""
-    return {} if case.real.all() else {"stopping": Stopping(1e-4, 2000)}
+    """Coarse climbs where they take many steps, which searches see no otherwise than short ones."""
+    return {} if case in GAUSSIAN_CASES else {"stopping": Stopping(1e-4, 2000)}
 
 
 class Scripted:
@@ -45,11 +51,23 @@ class Scripted:
         return self.draw(rng)
 
 
-@every_search
-@every_searched_family
-def test_the_fit_is_what_it_says(case: FamilyCase, search_name: str) -> None:
+@cache
+def several_starts(case_id: str, search_name: str) -> tuple[Problem, Fit]:
+    """A fit that more than one test looks at."""
+    case = CASES[case_id]
     problem = case.problem(case.rows())
-    fit = search(search_name, problem, drawing(problem), **coarsely(case))
+    n_init = starts_of(search_name)
+    return problem, search(search_name, problem, drawing(problem), n_init, **coarsely(case))
+
+
+def starts_of(search_name: str) -> int:
+    """restarts climbs each briefly and carries three on; for the others fewer tell as much."""
+    return 10 if search_name == "restarts" else 4
+
+
+@some_of_both
+def test_the_fit_is_what_it_says(case: FamilyCase, search_name: str) -> None:
+    problem, fit = several_starts(case.id, search_name)
     state = problem.evaluate(fit.mixture)
     assert fit.log_likelihood == state.log_likelihood
     assert fit.log_prior == state.log_prior
@@ -61,13 +79,10 @@ def test_the_fit_is_what_it_says(case: FamilyCase, search_name: str) -> None:
     assert fit.seconds > 0
 
 
-@every_search
-@every_searched_family
+@some_of_both
 def test_the_best_run_is_kept_and_every_run_recorded(case: FamilyCase, search_name: str) -> None:
-    # restarts climbs each of ten briefly; where families are slow, five starts tell as much.
-    n_init = 10 if case in GAUSSIAN_CASES or search_name == "restarts" else 5
-    problem = case.problem(case.rows())
-    fit = search(search_name, problem, drawing(problem), n_init=n_init, **coarsely(case))
+    n_init = starts_of(search_name)
+    _, fit = several_starts(case.id, search_name)
     first = fit.runs[:n_init]
     assert [run.start for run in first] == list(range(n_init))
     # Ends of further starts that are hardly better count as the same end.
@@ -90,15 +105,16 @@ def test_more_starts_begin_with_the_same_ones() -> None:
 
 @every_search
 def test_one_failing_start_loses_nothing_else(search_name: str) -> None:
-    problem = CASE.problem(CASE.rows())
-    whole = search(search_name, problem, drawing(problem), n_init=10)
+    problem, whole = several_starts(CASE.id, search_name)
+    n_init = starts_of(search_name)
     failing = Scripted(drawing(problem), {1: SingularComponentError(2, "made to fail")})
-    fit = search(search_name, problem, failing, n_init=10)
-    assert [run.outcome.usable for run in fit.runs[:10]] == [True, False] + [True] * 8
+    fit = search(search_name, problem, failing, n_init=n_init)
+    usable = [run.outcome.usable for run in fit.runs[:n_init]]
+    assert usable == [True, False] + [True] * (n_init - 2)
     assert fit.runs[1].component == 2
     assert fit.runs[1].log_likelihood == -np.inf
-    kept = [run.objective for run in whole.runs[:10] if run.start != 1]
-    assert [run.objective for run in fit.runs[:10] if run.start != 1] == kept
+    kept = [run.objective for run in whole.runs[:n_init] if run.start != 1]
+    assert [run.objective for run in fit.runs[:n_init] if run.start != 1] == kept
     assert fit.objective >= max(kept)
 
 

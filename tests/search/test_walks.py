@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,44 +30,59 @@ from emplus.search.split_merge import SplitMerge
 from emplus.search.walk import Move, Walk
 from tests.cases import (
     FAMILY_CASES,
+    SEARCH_NAMES,
+    SEARCHED_CASES,
     FamilyCase,
     every_search,
     every_searched_family,
     problem_of,
 )
+from tests.covering import share
 from tests.search.helpers import (
+    CASES,
     WALKS,
     FailingSource,
     assert_same_mixture,
     drawing,
     quickly,
     search,
+    searches_of_families,
     trapped,
 )
 
 CASE = FAMILY_CASES[0]
 every_walk = pytest.mark.parametrize("name", WALKS)
+# The other half of the pairs is met where searches start from rows.
+some_of_both = searches_of_families(share(1, 2, SEARCHED_CASES, SEARCH_NAMES))
 
 
 def searched(name: str, problem: Problem, start: Mixture, **arguments: Any) -> Fit:
     return search(name, problem, lambda rng: start, n_init=1, **arguments)
 
 
-@every_search
-@every_searched_family
+@cache
+def from_the_trap(case_id: str, name: str) -> tuple[Problem, Mixture, Fit]:
+    """A problem, its bad start, and where a search of its own length ends: several tests ask."""
+    case = CASES[case_id]
+    problem, bad, _ = trapped(case)
+    return problem, bad, searched(name, problem, bad, **quickly(case))
+
+
+@some_of_both
 def test_never_worse_than_its_start(case: FamilyCase, search_name: str) -> None:
-    problem, bad, good = trapped(case)
-    for start in (bad, good):
-        fit = searched(search_name, problem, start, **quickly(case))
+    problem, bad, found = from_the_trap(case.id, search_name)
+    good = trapped(case)[2]
+    for start, fit in (
+        (bad, found),
+        (good, searched(search_name, problem, good, **quickly(case))),
+    ):
         assert fit.objective >= problem.evaluate(start).objective
         assert fit.objective == problem.evaluate(fit.mixture).objective
 
 
-@every_search
-@every_searched_family
+@some_of_both
 def test_the_record_adds_up(case: FamilyCase, search_name: str) -> None:
-    problem, bad, _ = trapped(case)
-    fit = searched(search_name, problem, bad, **quickly(case))
+    problem, _, fit = from_the_trap(case.id, search_name)
     slack = problem.evaluate(fit.mixture).rounding
     accepted = fit.candidates.accepted
     begun = accepted[0].start if accepted else len(fit.trace)
@@ -93,8 +109,7 @@ def test_the_record_adds_up(case: FamilyCase, search_name: str) -> None:
 
 @every_search
 def test_the_tables_of_the_record(search_name: str) -> None:
-    problem, bad, _ = trapped(CASE)
-    fit = searched(search_name, problem, bad)
+    _, _, fit = from_the_trap(CASE.id, search_name)
     frame, candidates = fit.to_frame(), fit.candidates.to_frame()
     assert frame["objective"].tolist() == list(fit.trace)
     assert frame["pass"].tolist() == list(range(1, len(fit.trace) + 1))
@@ -127,8 +142,7 @@ def test_a_rejected_candidate_leaves_the_same_arrays(case: FamilyCase) -> None:
     assert result.passes > fit.passes
 
 
-@every_walk
-@every_searched_family
+@searches_of_families(share(0, 2, SEARCHED_CASES, WALKS), search_name="name")
 def test_what_fails_is_undone_to_the_bit(case: FamilyCase, name: str) -> None:
     """From the best optimum, where nothing can be accepted."""
     problem, _, good = trapped(case)
@@ -151,19 +165,18 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
     weight = np.random.default_rng(1).uniform(0.2, 2.0, len(X)) if weighted else None
     fits = [
         search(search_name, problem, drawing(problem, 4), 1, stopping=Stopping(1e-4, 50))
-        for n_jobs in (1, 2, 1)
+        for n_jobs in (1, 2)
         for problem in [problem_of(CASE.family, ArraySource(X, weight, n_jobs))]
     ]
-    for fit in fits[1:]:
-        assert fit.trace == fits[0].trace
-        assert_same_mixture(fit.mixture, fits[0].mixture)
-        assert [c.gain for c in fit.candidates] == [c.gain for c in fits[0].candidates]
+    one, other = fits
+    assert one.trace == other.trace
+    assert_same_mixture(one.mixture, other.mixture)
+    assert [c.gain for c in one.candidates] == [c.gain for c in other.candidates]
 
 
 @every_walk
 def test_a_budget_of_nothing_gives_the_first_result(name: str) -> None:
-    problem, bad, _ = trapped(CASE)
-    first = searched("em", problem, bad)
+    problem, bad, first = from_the_trap(CASE.id, "em")
     for budget in (Budget(moves=0), Budget(passes=0), Budget(seconds=0)):
         fit = searched(name, problem, bad, budget=budget)
         assert fit.objective == pytest.approx(first.objective, rel=1e-12)
@@ -172,8 +185,7 @@ def test_a_budget_of_nothing_gives_the_first_result(name: str) -> None:
 
 @every_walk
 def test_budgets_are_kept(name: str) -> None:
-    problem, bad, _ = trapped(CASE)
-    whole = searched(name, problem, bad)
+    problem, bad, whole = from_the_trap(CASE.id, name)
     few = searched(name, problem, bad, budget=Budget(moves=2))
     assert sum(c.kind != "settle" for c in few.candidates) <= 2
     first = sum(run.passes for run in whole.runs)
@@ -195,17 +207,23 @@ def test_time_is_kept(name: str) -> None:
     assert fit.outcome.usable
 
 
+@cache
+def few_moves(name: str) -> Fit:
+    problem, bad, _ = trapped(CASE)
+    return searched(name, problem, bad, budget=Budget(moves=3))
+
+
 @every_walk
 def test_searches_start_from_each_others_results(name: str) -> None:
     problem, bad, _ = trapped(CASE)
     for other in WALKS:
         budget = Budget(moves=3)
-        before = searched(other, problem, bad, budget=budget)
+        before = few_moves(other)
         fit = searched(f"{other}+{name}", problem, bad, budget=budget)
         assert fit.objective >= before.objective - 1e-6
         known = [c.kind for c in before.candidates]
         assert [c.kind for c in fit.candidates][: len(known)] == known
-    first = searched("em", problem, bad)
+    first = from_the_trap(CASE.id, "em")[2]
     assert searched(f"restarts+{name}", problem, bad).objective >= first.objective
 
 
@@ -226,7 +244,7 @@ def test_an_interrupt_at_any_state_keeps_the_best(search_name: str) -> None:
     problem, bad, _ = trapped(CASE)
     counter = InterruptAt(math.inf)
     searched(search_name, problem, bad, observers=(counter,))
-    for at in np.unique(np.linspace(0, counter.seen - 1, 8).astype(int)):
+    for at in np.unique(np.linspace(0, counter.seen - 1, 6).astype(int)):
         fit = searched(search_name, problem, bad, observers=(InterruptAt(int(at)),))
         assert fit.outcome is Outcome.INTERRUPTED
         state = problem.evaluate(fit.mixture)
@@ -247,7 +265,7 @@ def test_an_interrupt_at_any_pass_keeps_the_best(search_name: str) -> None:
 
     whole, _ = interrupted(math.inf)
     # The first pass finds nothing yet that could be kept.
-    for at in np.unique(np.linspace(1, whole.count - 1, 8).astype(int)):
+    for at in np.unique(np.linspace(1, whole.count - 1, 6).astype(int)):
         try:
             _, fit = interrupted(int(at))
         except KeyboardInterrupt:

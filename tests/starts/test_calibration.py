@@ -364,7 +364,7 @@ def test_the_estimator_believes_in_the_calibrated_prior(case: FamilyCase) -> Non
     family: Family = case.family
     prior = calibrated_prior(family, ArraySource(X), 3)
     with tolerated():
-        model = case.estimator(3, random_state=0).fit(X)
+        model = case.estimator(3, search="em", random_state=0).fit(X)
     wanted = family.log_prior(model.mixture_.parameters, prior).sum()
     assert_allclose(model.result_.log_prior, wanted, rtol=1e-12)
 
