@@ -75,7 +75,7 @@ class UnknownNameError(ArgumentError):
         hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
         shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
         super().__init__(f"Unknown {kind} {name!r}{hint} Known: {shown}.")
-        self.name = name
+        self.kind, self.name = kind, name
 
     def __reduce__(self) -> Any:
         # By its message, which is not what __init__ takes: errors cross the borders of processes.

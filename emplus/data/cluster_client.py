@@ -194,6 +194,7 @@ def _beside(make: Callable[[], Any]) -> Future[Any]:
 @contextmanager
 def _started(count: int) -> Iterator[Any]:
     from dask.distributed import Client, LocalCluster
+    from distributed.gc import disable_gc_diagnosis
 
     options: dict[str, Any] = {
         "n_workers": count,
@@ -210,7 +211,10 @@ def _started(count: int) -> Iterator[Any]:
         if hasattr(signal, "pthread_sigmask"):
             resource_tracker.ensure_running()  # which unblocks it when it is started
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        return LocalCluster(**options)  # type: ignore[no-untyped-call]  # Dask's
+        local = LocalCluster(**options)  # type: ignore[no-untyped-call]  # Dask's
+        # Its scheduler watches garbage collections from inside them, where Ctrl-C would be lost.
+        disable_gc_diagnosis(force=True)  # type: ignore[no-untyped-call]  # Dask's
+        return local
 
     found = _beside(start)
     try:

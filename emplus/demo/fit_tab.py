@@ -118,6 +118,9 @@ class FitTab:
             title="Seed", low=0, high=_LARGEST, step=1, value=_SEED, name="seed", **wide
         )
         self._said = Div(name="fit-message", **wide)
+        self._listen()
+
+    def _listen(self) -> None:
         self._data.on_change("value", lambda attr, old, new: self._choose_data(new))
         # The name of the file comes right after what is in it.
         self._file.on_change(

@@ -43,27 +43,10 @@ class MixtureTab:
             y_range=Range1d(-0.75 * _REACH, 0.75 * _REACH),
         )
         self._sliders = [
-            Slider(
-                start=0.0,
-                end=1.0,
-                step=0.01,
-                value=0.0,
-                name=f"proportion-{j}",
-                title=f"Proportion of component {j}",
-                bar_color=colour,
-                sizing_mode="stretch_width",
-            )
+            _slider(f"proportion-{j}", f"Proportion of component {j}", bar_color=colour)
             for j, colour in enumerate(hexes(_K))
         ]
-        self._count = Slider(
-            start=0,
-            end=3000,
-            step=50,
-            value=800,
-            title="Points drawn",
-            name="points-drawn",
-            sizing_mode="stretch_width",
-        )
+        self._count = _slider("points-drawn", "Points drawn", end=3000, step=50, value=800)
         self._again = Button(
             label="Draw other points", name="other-points", sizing_mode="stretch_width"
         )
@@ -78,14 +61,8 @@ class MixtureTab:
         self._count.on_change("value", lambda attr, old, new: self._show())
         self._again.on_click(self._other)
         self._reset.on_click(self._start)
-        told = Div(
-            text="Drag the <b>circles</b> to move the means and the <b>squares</b> to turn and "
-            "stretch the ellipses (two standard deviations). The density and the points, drawn "
-            "from the mixture, follow.",
-            sizing_mode="stretch_width",
-        )
         buttons = (self._again, self._reset)
-        controls = stacked(told, *self._sliders, self._count, *buttons, self._code)
+        controls = stacked(_told(), *self._sliders, self._count, *buttons, self._code)
         self.root = side_by_side(controls, self._plot, widths=("1 1 260px", "2.6 1 340px"))
 
     @property
@@ -148,33 +125,19 @@ class MixtureTab:
         self._contours = self._plot.contour(
             across, up, flat, _LEVELS, fill_color=_BLUES, line_color="#9fc5e2", line_width=0.7
         )
-        self._points = ColumnDataSource({"x": [], "y": [], "color": []}, name="mixture-points")
-        self._plot.scatter("x", "y", color="color", source=self._points, size=4, alpha=0.65)
-        colours = hexes(_K)
-        self._rings = ColumnDataSource({"x": [], "y": [], "color": []})
-        self._plot.multi_line("x", "y", color="color", source=self._rings, line_width=2)
-        self._held = ColumnDataSource(
-            {"x": [], "y": [], "color": [], "marker": [], "size": []}, name="mixture-handles"
-        )
-        self._plot.scatter(
-            "x",
-            "y",
-            color="color",
-            marker="marker",
-            size="size",
-            source=self._held,
-            line_color="white",
-            line_width=2,
-        )
-        targets = {
-            "rings": self._rings,
-            "handles": self._held,
-            "points": self._points,
-            "code": self._code,
-        }
+        nothing: dict[str, Any] = {"x": [], "y": [], "color": []}
+        points = ColumnDataSource(nothing, name="mixture-points")
+        rings = ColumnDataSource(nothing)
+        handles = ColumnDataSource({**nothing, "marker": [], "size": []}, name="mixture-handles")
+        edge = {"line_color": "white", "line_width": 2}
+        draw, line = self._plot.scatter, self._plot.multi_line
+        draw("x", "y", color="color", source=points, size=4, alpha=0.65)
+        line("x", "y", color="color", source=rings, line_width=2)
+        draw("x", "y", color="color", marker="marker", size="size", source=handles, **edge)
+        targets = {"rings": rings, "handles": handles, "points": points, "code": self._code}
         self._wire = Wire(self._plot, targets)
         self._looks: dict[str, Any] = {
-            "color": np.repeat(colours, 3).tolist(),
+            "color": np.repeat(hexes(_K), 3).tolist(),
             "marker": ["circle", "square", "square"] * _K,
             "size": [18, 11, 11] * _K,
         }
@@ -224,3 +187,17 @@ def _code(mixture: Mixture) -> str:
     lines = [f"    {name}={np.round(value, 2).tolist()}," for name, value in parts.items()]
     text = "\n".join(["Mixture.gaussian(", *lines, ")"])
     return f"<pre style='white-space: pre-wrap; font-size: 11px; margin: 0'>{text}</pre>"
+
+
+def _slider(name: str, title: str, **options: Any) -> Any:
+    made = {"start": 0.0, "end": 1.0, "step": 0.01, "value": 0.0, **options}
+    return Slider(name=name, title=title, sizing_mode="stretch_width", **made)
+
+
+def _told() -> Any:
+    return Div(
+        text="Drag the <b>circles</b> to move the means and the <b>squares</b> to turn and "
+        "stretch the ellipses (two standard deviations). The density and the points, drawn "
+        "from the mixture, follow.",
+        sizing_mode="stretch_width",
+    )

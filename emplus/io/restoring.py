@@ -118,6 +118,8 @@ def _family(described: Mapping[str, Any]) -> Family:
     try:
         return make_family(described["name"], **described["config"])
     except UnknownNameError as error:
+        if error.kind != "family":
+            raise
         # Of a product it may be a part.
         name, module = _short(error.name), _short(described.get("module"))
         lived = f" (it lived in the module {module} when the file was written)" if module else ""
