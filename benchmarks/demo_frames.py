@@ -36,12 +36,16 @@ _WATCH = """(name) => {
 }"""
 
 
-def rate(visitor: Visitor, seconds: float) -> float:
-    """Frames a second of a source that is watched; changes within one frame count once."""
-    visitor.page.evaluate("window.frames_seen = []")
-    visitor.page.wait_for_timeout(1000.0 * seconds)
-    times = sorted(set(visitor.page.evaluate("window.frames_seen")))
-    return (len(times) - 1) / (0.001 * (times[-1] - times[0])) if len(times) > 1 else 0.0
+def rates(visitors: list[Visitor], seconds: float) -> list[float]:
+    """Frames a second of a source that each visitor watches, all in the same seconds."""
+    for visitor in visitors:
+        visitor.page.evaluate("window.frames_seen = []")
+    visitors[0].page.wait_for_timeout(1000.0 * seconds)
+    found = []
+    for visitor in visitors:  # changes within one frame count once
+        times = sorted(set(visitor.page.evaluate("window.frames_seen")))
+        found.append((len(times) - 1) / (0.001 * (times[-1] - times[0])) if times[1:] else 0.0)
+    return found
 
 
 def fit_rates(browser: Any, address: str, seconds: float, visitors: int) -> list[float]:
@@ -54,7 +58,7 @@ def fit_rates(browser: Any, address: str, seconds: float, visitors: int) -> list
         visitor.until(partial(_begun, visitor), "it began")
         visitor.page.evaluate(_WATCH, "points-a")
         visitor.button("Run").click()
-    found = [rate(visitor, seconds) for visitor in pages]
+    found = rates(pages, seconds)
     for visitor in pages:
         visitor.page.close()
     return found
